@@ -3,12 +3,16 @@
 // Operators hand each other views: functions from indices to the expression of an element. A view that
 // is cheap to recompute stays a function (it is inlined where it is read); a reduction, or a view that
 // several readers would recompute, becomes a stage with a buffer.
+// Invariants: stages are in dependency order and have unique names; a view of a buffer stays valid until
+// finish(). Not synchronised.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "ir/kernel.h"
@@ -24,6 +28,14 @@ struct TensorView {
   ir::Expr operator()(std::span<const ir::Expr> indices) const { return at(indices); }
 };
 
+/// The buffer that `view` reads element by element, or nullopt for a view that computes.
+std::optional<ir::BufferId> buffer_of(const TensorView& view);
+
+/// The same view with the expressions of the last indices remembered, so that a value read several times
+/// at one place is one shared expression (a chain of n operators that read their input twice would else
+/// have 2^n nodes). A view of a buffer comes back unchanged.
+TensorView memoised(TensorView view);
+
 class KernelBuilder {
  public:
   explicit KernelBuilder(std::string name, ir::Numerics numerics = ir::Numerics::strict);
@@ -37,12 +49,14 @@ class KernelBuilder {
                  const std::function<ir::Expr(std::span<const ir::Expr> indices)>& value);
   /// Makes `view` a buffer unless it is one already.
   TensorView materialise(std::string name, const TensorView& view);
-  /// A stage with a plain reduction over `reduce_extents`; state and value have `dtype`.
+  /// A stage with a plain reduction over `reduce_extents`; state and value have `dtype`. Without
+  /// reduction axes it is a map.
   TensorView reduce(std::string name, ir::DType dtype, std::vector<std::int64_t> shape,
                     std::vector<std::int64_t> reduce_extents, ir::CombinerKind combiner,
                     const std::function<ir::Expr(std::span<const ir::Expr> indices,
                                                  std::span<const ir::Expr> reduce)>& value);
-  /// A tuple-state reduction. `update(state, value)` gives the new state; one view a component.
+  /// A tuple-state reduction. `update(state, value)` gives the new state and joins two partial states too;
+  /// one view a component. REQUIRES: at least one reduction axis.
   struct TupleComponent {
     ir::DType dtype;
     ir::Expr identity;
@@ -56,14 +70,23 @@ class KernelBuilder {
                                                 std::span<const ir::Expr> value)>& update);
 
   /// Declares `view` a kernel output; the stage that computes it writes the argument directly where possible.
+  /// Outputs are in the order of these calls in the finished kernel.
   void output(std::string name, const TensorView& view, ir::Layout layout = {});
 
-  /// The finished kernel, verified. REQUIRES: at least one output.
+  /// The finished kernel, verified; temporary buffers that nothing reads are removed with their stages.
+  /// REQUIRES: at least one output.
   ir::Kernel finish() &&;
 
  private:
+  std::string unique_stage_name(std::string name);
+  ir::BufferId add_temp(const std::string& name, ir::DType dtype, const std::vector<std::int64_t>& shape);
+  TensorView view_of(ir::BufferId id) const;
+  std::vector<ir::Expr> add_axes(std::vector<ir::Axis>& axes, std::string_view prefix,
+                                 const std::vector<std::int64_t>& extents);
+
   ir::Kernel kernel_;
-  std::vector<std::pair<std::size_t, ir::BufferId>> view_buffers_;
+  std::vector<ir::BufferId> outputs_;
+  std::unordered_set<std::string> stage_names_;
 };
 
 }  // namespace tunesmith::tracer
