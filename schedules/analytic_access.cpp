@@ -1,0 +1,198 @@
+#include "schedules/analytic_access.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "ir/support/check.h"
+#include "ir/support/rng.h"
+
+namespace tunesmith::schedules {
+
+using namespace ir;
+using i64 = std::int64_t;
+
+namespace {
+
+constexpr i64 exact_probes = 64;      // loops up to this extent are probed at every point
+constexpr int sampled_points = 64;    // for conditions over several loops
+constexpr i64 conflict_bytes = 4096;  // strides that are multiples of this share a cache set
+
+i64 floor_div_of(i64 a, i64 b) {
+  if (b == 0) return 0;
+  const i64 q = a / b;
+  return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
+}
+
+i64 eval_binary(BinaryOp op, i64 a, i64 b) {
+  switch (op) {
+    case BinaryOp::add: return a + b;
+    case BinaryOp::sub: return a - b;
+    case BinaryOp::mul: return a * b;
+    case BinaryOp::div: return b == 0 ? 0 : a / b;
+    case BinaryOp::mod: return b == 0 ? 0 : a % b;
+    case BinaryOp::floor_div: return floor_div_of(a, b);
+    case BinaryOp::floor_mod: return b == 0 ? 0 : a - floor_div_of(a, b) * b;
+    case BinaryOp::min: return std::min(a, b);
+    case BinaryOp::max: return std::max(a, b);
+    case BinaryOp::eq: return a == b;
+    case BinaryOp::ne: return a != b;
+    case BinaryOp::lt: return a < b;
+    case BinaryOp::le: return a <= b;
+    case BinaryOp::gt: return a > b;
+    case BinaryOp::ge: return a >= b;
+    case BinaryOp::bit_and: return a & b;
+    case BinaryOp::bit_or: return a | b;
+    case BinaryOp::bit_xor: return a ^ b;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+i64 Prober::eval(const Expr& e) const {
+  if (const auto* v = e.as<IntImm>()) return v->value;
+  if (const auto* v = e.as<Var>()) {
+    const Expr& bound = lets_[index_of(v->id)];
+    return bound ? eval(bound) : values_[index_of(v->id)];
+  }
+  if (const auto* b = e.as<Binary>()) return eval_binary(b->op, eval(b->a), eval(b->b));
+  if (const auto* s = e.as<Select>()) return eval(s->condition) != 0 ? eval(s->yes) : eval(s->no);
+  if (const auto* c = e.as<Cast>()) return eval(c->a);
+  if (const auto* u = e.as<Unary>()) {
+    if (u->op == UnaryOp::neg) return -eval(u->a);
+    if (u->op == UnaryOp::logical_not) return eval(u->a) == 0;
+  }
+  met_load_ = true;
+  return 0;
+}
+
+bool Prober::take_data_dependence() {
+  const bool met = met_load_;
+  met_load_ = false;
+  return met;
+}
+
+Walk Prober::walk(const Expr& index, VarId var, i64 extent) {
+  if (extent <= 1) return {};
+  const i64 saved = values_[index_of(var)];
+  auto at = [&](i64 value) {
+    values_[index_of(var)] = value;
+    return eval(index);
+  };
+  const i64 origin = at(0);
+  const i64 step = at(1) - origin;
+  const i64 span = at(extent - 1) - origin;
+  Walk result{step, extent};
+  const bool is_regular = step * (extent - 1) == span && at(extent / 2) - origin == step * (extent / 2);
+  if (is_regular) {
+    if (step == 0) result = {};
+  } else {
+    const i64 points = std::min(extent, exact_probes);
+    std::unordered_set<i64> seen;
+    i64 low = origin, high = origin;
+    for (i64 p = 0; p < points; ++p) {
+      const i64 value = at(points == extent ? p : p * (extent - 1) / (points - 1));
+      seen.insert(value);
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+    const i64 count = std::max<i64>(1, static_cast<i64>(seen.size()) * extent / points);
+    const i64 mean_stride = count > 1 ? std::max<i64>(1, (high - low) / (count - 1)) : 0;
+    // A unit first step tells how vectors meet the memory, even where rows break the walk.
+    result = {std::abs(step) == 1 ? 1 : mean_stride, count, count == 1};
+  }
+  values_[index_of(var)] = saved;
+  result.stride = std::abs(result.stride);
+  return result;
+}
+
+bool Prober::depends(const Expr& e, VarId var) const {
+  if (const auto* v = e.as<Var>()) {
+    if (v->id == var) return true;
+    const Expr& bound = lets_[index_of(v->id)];
+    return bound && depends(bound, var);
+  }
+  if (const auto* b = e.as<Binary>()) return depends(b->a, var) || depends(b->b, var);
+  if (const auto* s = e.as<Select>())
+    return depends(s->condition, var) || depends(s->yes, var) || depends(s->no, var);
+  if (const auto* c = e.as<Cast>()) return depends(c->a, var);
+  if (const auto* u = e.as<Unary>()) return depends(u->a, var);
+  if (const auto* l = e.as<Load>())
+    return std::ranges::any_of(l->indices, [&](const Expr& index) { return depends(index, var); });
+  return false;
+}
+
+double Prober::mean(const Expr& e, std::span<const LoopInfo> loops) {
+  if (const auto* value = as_int(e)) return static_cast<double>(*value);
+  std::vector<const LoopInfo*> used;
+  for (const LoopInfo& loop : loops)
+    if (depends(e, loop.var)) used.push_back(&loop);
+  if (used.empty()) return static_cast<double>(eval(e));
+
+  std::vector<i64> saved;
+  for (const LoopInfo* loop : used) saved.push_back(get(loop->var));
+  double sum = 0;
+  double points = 0;
+  constexpr i64 enumerated = 4096;
+  if (used.size() == 1 && used[0]->extent <= enumerated) {
+    for (i64 value = 0; value < used[0]->extent; ++value, ++points) {
+      set(used[0]->var, value);
+      sum += static_cast<double>(eval(e));
+    }
+  } else {
+    Rng rng(0x5eed);
+    for (; points < sampled_points; ++points) {
+      for (const LoopInfo* loop : used)
+        set(loop->var,
+            static_cast<i64>(rng.below(static_cast<std::uint64_t>(std::max<i64>(1, loop->extent)))));
+      sum += static_cast<double>(eval(e));
+    }
+  }
+  for (std::size_t i = 0; i < used.size(); ++i) set(used[i]->var, saved[i]);
+  return sum / std::max(1.0, points);
+}
+
+double Prober::probability(const Expr& condition, std::span<const LoopInfo> loops) {
+  return std::clamp(mean(condition, loops), 0.0, 1.0);
+}
+
+Footprint footprint(const Access& access, std::size_t first, i64 line_bytes) {
+  std::vector<Walk> walks;
+  for (std::size_t i = first; i < access.walks.size(); ++i)
+    if (access.walks[i].varies()) walks.push_back(access.walks[i]);
+  std::ranges::sort(walks, {}, &Walk::stride);
+
+  // Levels of runs: the innermost is contiguous elements; overlapping or adjacent walks join a level.
+  std::vector<Walk> levels{{1, 1}};
+  for (const Walk& w : walks) {
+    Walk& last = levels.back();
+    if (w.stride % last.stride == 0 && w.stride <= last.stride * last.count)
+      last.count += w.stride / last.stride * (w.count - 1);
+    else
+      levels.push_back(w);
+  }
+  const double line = static_cast<double>(line_bytes);
+  double run_bytes = static_cast<double>(levels[0].count) * access.element_bytes;
+  double pieces = 1;
+  Footprint result;
+  double conflict = 0;
+  for (std::size_t i = 1; i < levels.size(); ++i) {
+    const i64 stride_bytes = levels[i].stride * access.element_bytes;
+    pieces *= static_cast<double>(levels[i].count);
+    if (i == 1) {
+      if (stride_bytes < line_bytes) run_bytes = static_cast<double>(stride_bytes);  // pieces share lines
+      conflict = static_cast<double>(std::min(conflict_bytes, stride_bytes & -stride_bytes));
+    }
+  }
+  const bool shares_lines = levels.size() > 1 && run_bytes < line;
+  const bool pieces_share =
+      levels.size() > 1 && levels[1].stride * access.element_bytes < line_bytes && shares_lines;
+  if (levels.size() == 1 || pieces_share)
+    result.bytes = std::max(line, run_bytes * pieces);
+  else
+    result.bytes = pieces * std::max(line, run_bytes);
+  result.set_bytes = std::max(result.bytes, pieces_share ? 0.0 : pieces * conflict);
+  return result;
+}
+
+}  // namespace tunesmith::schedules
