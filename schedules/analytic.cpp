@@ -10,6 +10,7 @@
 #include "ir/support/check.h"
 #include "ir/traverse.h"
 #include "schedules/analytic_access.h"
+#include "schedules/sketch_structure.h"
 
 namespace tunesmith::schedules {
 
@@ -25,48 +26,6 @@ constexpr double issue_width = 5;        // instructions a cycle
 constexpr double loop_instructions = 3;  // counter, compare, branch
 constexpr double scalar_ops_per_cycle = 2;
 
-/// Slots of the floating-point port that one vector operation takes (polynomials included).
-double unary_slots(UnaryOp op) {
-  switch (op) {
-    case UnaryOp::exp:
-    case UnaryOp::exp2: return 12;
-    case UnaryOp::expm1:
-    case UnaryOp::tanh: return 15;
-    case UnaryOp::log:
-    case UnaryOp::log2:
-    case UnaryOp::log1p: return 14;
-    case UnaryOp::erf: return 16;
-    case UnaryOp::sigmoid: return 18;
-    case UnaryOp::sqrt:
-    case UnaryOp::rsqrt:
-    case UnaryOp::reciprocal: return 9;
-    case UnaryOp::sin:
-    case UnaryOp::cos: return 20;
-    case UnaryOp::tan:
-    case UnaryOp::asin:
-    case UnaryOp::acos:
-    case UnaryOp::atan:
-    case UnaryOp::sinh:
-    case UnaryOp::cosh:
-    case UnaryOp::asinh:
-    case UnaryOp::acosh:
-    case UnaryOp::atanh: return 30;
-    default: return 1;
-  }
-}
-
-double binary_slots(BinaryOp op, bool is_float_op) {
-  switch (op) {
-    case BinaryOp::div: return is_float_op ? 9 : 20;
-    case BinaryOp::mod:
-    case BinaryOp::floor_div:
-    case BinaryOp::floor_mod: return 20;
-    case BinaryOp::pow: return 40;
-    case BinaryOp::atan2: return 40;
-    default: return 1;
-  }
-}
-
 /// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded.
 class OpCounter {
  public:
@@ -78,15 +37,11 @@ class OpCounter {
     if (!seen_.insert(&e.node()).second) return;
     if (e.dtype() != index_dtype)
       widest_bytes = std::max(widest_bytes, static_cast<int>(size_bytes(e.dtype())));
-    if (e.as<Load>() || e.as<Var>() || e.as<IntImm>() || e.as<FloatImm>()) return;
-    if (const auto* u = e.as<Unary>()) {
-      slots += unary_slots(u->op);
-    } else if (const auto* b = e.as<Binary>()) {
-      slots += binary_slots(b->op, is_float(b->a.dtype()));
+    if (e.as<Load>()) return;
+    slots += operation_slots(e);
+    if (const auto* b = e.as<Binary>()) {
       if (b->op == BinaryOp::add || b->op == BinaryOp::sub) fuse_multiply(*b);
       if (is_float(b->a.dtype())) ++flops;
-    } else {
-      slots += 1;
     }
     for_each_child(e, [&](const Expr& child) { add(child); });
   }
@@ -229,8 +184,9 @@ class Collector {
     target.streaming = st.streaming;
     std::unordered_set<std::uint64_t> seen;
     walk(st.value, [&](const Expr& e) {
+      if (!seen.insert(e.hash()).second) return false;
       const auto* l = e.as<Load>();
-      if (!l || !seen.insert(e.hash()).second) return true;
+      if (!l) return true;
       body.accesses.push_back(access(l->buffer, l->indices.at(0), false));
       if (l->buffer == st.buffer && equal(l->indices[0], st.index)) body.is_accumulation = true;
       return true;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ir/affine.h"
-#include "ir/simplify.h"
 #include "ir/support/check.h"
 #include "ir/traverse.h"
+#include "schedules/analytic_access.h"
 
 namespace tunesmith::schedules {
 
@@ -26,8 +28,7 @@ class Sizes {
   }
   i64 of(const Expr& e) const {
     if (const auto* value = as_int(e)) return *value;
-    const Expr bound = simplify(substitute(e, bindings_));
-    return int_value(bound);
+    return int_value(substitute(e, bindings_));
   }
   Expr bind(const Expr& e) const { return bindings_.empty() ? e : substitute(e, bindings_); }
 
@@ -36,15 +37,11 @@ class Sizes {
 };
 
 /// Step of `flat` from axis value 0 to 1 with the other axes at 0: exact for affine indices.
-i64 first_step(const Expr& flat, VarId var, const std::vector<AxisInfo>& axes) {
-  Bindings at;
-  for (const AxisInfo& axis : axes) at[axis.var] = Expr(0);
-  const Expr origin = simplify(substitute(flat, at));
-  at[var] = Expr(1);
-  const Expr next = simplify(substitute(flat, at));
-  const auto* a = as_int(origin);
-  const auto* b = as_int(next);
-  return a && b ? *b - *a : 0;
+i64 first_step(const Expr& flat, VarId var, std::size_t variables) {
+  Prober prober(variables);
+  const i64 origin = prober.eval(flat);
+  prober.set(var, 1);
+  return prober.eval(flat) - origin;
 }
 
 AccessInfo describe(const Kernel& kernel, const Sizes& sizes, BufferId id, const std::vector<Expr>& indices,
@@ -61,60 +58,51 @@ AccessInfo describe(const Kernel& kernel, const Sizes& sizes, BufferId id, const
   for (const AxisInfo& axis : axes) {
     const bool hidden = affine.hides(axis.var);
     access.irregular.push_back(hidden);
-    access.strides.push_back(hidden ? first_step(access.flat, axis.var, axes) : affine.coefficient(axis.var));
+    access.strides.push_back(hidden ? first_step(access.flat, axis.var, kernel.vars.size())
+                                    : affine.coefficient(axis.var));
   }
   return access;
 }
 
-void collect_loads(const Kernel& kernel, const Sizes& sizes, const Expr& e, bool guarded, StageInfo& info) {
-  if (const auto* l = e.as<Load>()) {
-    const AccessInfo access = describe(kernel, sizes, l->buffer, l->indices, info.axes);
+/// Pre-order over the distinct nodes below `e`; `visit` returns false to skip a node's children.
+void walk_once(const Expr& e, const std::function<bool(const Expr&)>& visit) {
+  std::unordered_set<const ExprNode*> seen;
+  walk(e, [&](const Expr& node) { return seen.insert(&node.node()).second && visit(node); });
+}
+
+void collect_loads(const Kernel& kernel, const Sizes& sizes, const Expr& value, StageInfo& info) {
+  std::unordered_set<const ExprNode*> guarded;
+  walk_once(value, [&](const Expr& e) {
+    const bool is_guarded = guarded.contains(&e.node()) || e.as<Select>();
+    if (is_guarded) for_each_child(e, [&](const Expr& child) { guarded.insert(&child.node()); });
+    if (e.dtype() != index_dtype || e.as<Load>())
+      info.widest_bytes = std::max(info.widest_bytes, static_cast<int>(size_bytes(e.dtype())));
+    const auto* l = e.as<Load>();
+    if (!l) return true;
+    AccessInfo access = describe(kernel, sizes, l->buffer, l->indices, info.axes);
+    access.is_guarded = is_guarded;
     const bool known = std::ranges::any_of(info.loads, [&](const AccessInfo& other) {
       return other.buffer == access.buffer && equal(other.flat, access.flat);
     });
-    if (!known) {
-      info.loads.push_back(access);
-      info.loads.back().is_guarded = guarded;
-    }
-    info.widest_bytes = std::max(info.widest_bytes, access.element_bytes);
-  } else if (e.dtype() != index_dtype) {
-    info.widest_bytes = std::max(info.widest_bytes, static_cast<int>(size_bytes(e.dtype())));
-  }
-  const bool is_select = e.as<Select>() != nullptr;
-  for_each_child(e,
-                 [&](const Expr& child) { collect_loads(kernel, sizes, child, guarded || is_select, info); });
+    if (!known) info.loads.push_back(std::move(access));
+    return true;
+  });
 }
 
-const Load* below_casts(const Expr& e) {
-  if (const auto* c = e.as<Cast>()) return below_casts(c->a);
-  if (const auto* s = e.as<Select>()) {  // a guarded load: padding folded into the operand
-    const Load* yes = below_casts(s->yes);
-    return yes ? yes : below_casts(s->no);
-  }
-  return e.as<Load>();
-}
-
-bool is_product_of_loads(const Expr& value) {
-  if (const auto* c = value.as<Cast>()) return is_product_of_loads(c->a);
-  const auto* b = value.as<Binary>();
-  return b && b->op == BinaryOp::mul && below_casts(b->a) && below_casts(b->b);
-}
-
-/// A contraction has spatial axes that only one of its two operands uses.
-bool is_contraction(const StageInfo& info) {
-  const Stage& stage = *info.stage;
-  if (!stage.combiner || stage.combiner->kind != CombinerKind::sum || info.loads.size() != 2) return false;
-  if (stage.values.size() != 1 || !is_product_of_loads(stage.values[0])) return false;
-  for (std::size_t a = 0; a < info.spatial_count; ++a)
-    if (info.axes[a].extent > 1 && info.loads[0].uses(a) != info.loads[1].uses(a)) return true;
-  return false;
+double slots_below(const Expr& e) {
+  double total = 0;
+  walk_once(e, [&](const Expr& node) {
+    total += operation_slots(node);
+    return !node.as<Load>();
+  });
+  return total;
 }
 
 StageKind kind_of(const StageInfo& info) {
   if (!info.stage->is_reduction()) return StageKind::map;
   if (info.stage->outputs.size() > 1 || info.stage->combiner->kind == CombinerKind::tuple)
     return StageKind::tuple;
-  return is_contraction(info) ? StageKind::contraction : StageKind::reduction;
+  return StageKind::reduction;
 }
 
 StageInfo analyse_stage(const Kernel& kernel, const Sizes& sizes, std::size_t index) {
@@ -131,9 +119,17 @@ StageInfo analyse_stage(const Kernel& kernel, const Sizes& sizes, std::size_t in
   const BufferId out = info.stage->outputs.at(0);
   info.store = describe(kernel, sizes, out, point, info.axes);
   info.widest_bytes = info.store.element_bytes;
-  for (const Expr& value : info.stage->values) collect_loads(kernel, sizes, value, false, info);
+  for (const Expr& value : info.stage->values) collect_loads(kernel, sizes, value, info);
   for (BufferId id : info.stage->outputs) info.writes_output |= kernel.buffer(id).role == Role::output;
   info.kind = kind_of(info);
+  info.slots = 0;
+  for (const Expr& value : info.stage->values) info.slots += slots_below(value);
+  if (info.stage->combiner) {
+    const auto* product = info.stage->values[0].as<Binary>();
+    const bool fused = info.kind == StageKind::reduction && product && product->op == BinaryOp::mul;
+    if (!fused) info.slots += 1;
+    for (const Expr& update : info.stage->combiner->update) info.slots += slots_below(update);
+  }
   return info;
 }
 
@@ -198,8 +194,6 @@ void form_groups(KernelInfo& info) {
     info.groups.push_back(std::move(group));
   };
   for (const StageInfo& stage : info.stages)
-    if (stage.kind == StageKind::contraction) add(stage.index);
-  for (const StageInfo& stage : info.stages)
     if (!taken[stage.index] && stage.kind != StageKind::map) add(stage.index);
   // What is left are maps: the last of a chain is the anchor, the maps that only it reads its prologue.
   for (std::size_t s = info.stages.size(); s-- > 0;) {
@@ -228,6 +222,54 @@ i64 product(const std::vector<AxisInfo>& axes, std::size_t first, std::size_t la
 i64 StageInfo::spatial_points() const { return product(axes, 0, spatial_count); }
 i64 StageInfo::reduce_points() const { return product(axes, spatial_count, axes.size()); }
 
+double operation_slots(const Expr& e) {
+  if (e.as<Load>() || e.as<Var>() || e.as<IntImm>() || e.as<FloatImm>()) return 0;
+  if (const auto* u = e.as<Unary>()) {
+    switch (u->op) {
+      case UnaryOp::neg:
+      case UnaryOp::abs:
+      case UnaryOp::floor:
+      case UnaryOp::ceil:
+      case UnaryOp::round_even:
+      case UnaryOp::trunc:
+      case UnaryOp::sign:
+      case UnaryOp::is_nan:
+      case UnaryOp::is_inf:
+      case UnaryOp::logical_not:
+      case UnaryOp::bit_not: return 1;
+      case UnaryOp::sqrt:
+      case UnaryOp::rsqrt:
+      case UnaryOp::reciprocal: return 9;
+      default: return 15;
+    }
+  }
+  if (const auto* b = e.as<Binary>()) {
+    switch (b->op) {
+      case BinaryOp::div: return 9;
+      case BinaryOp::mod:
+      case BinaryOp::floor_div:
+      case BinaryOp::floor_mod: return 20;
+      case BinaryOp::pow:
+      case BinaryOp::atan2: return 40;
+      default: return 1;
+    }
+  }
+  return 1;
+}
+
+bool StageInfo::has_reuse(std::size_t axis) const {
+  for (const AccessInfo& load : loads) {
+    if (!load.uses(axis)) return true;
+    if (load.irregular[axis]) continue;
+    for (std::size_t r = spatial_count; r < axes.size(); ++r)
+      if (axes[r].extent > 1 && load.strides[r] != 0 && !load.irregular[r] &&
+          std::abs(load.strides[axis]) < std::abs(load.strides[r]) * axes[r].extent &&
+          std::abs(load.strides[axis]) % std::abs(load.strides[r]) == 0)
+        return true;
+  }
+  return false;
+}
+
 std::optional<std::size_t> StageInfo::unit_axis() const {
   std::optional<std::size_t> best;
   for (std::size_t a = 0; a < spatial_count; ++a)
@@ -244,7 +286,7 @@ bool is_pointwise(const KernelInfo& info, std::size_t producer, std::size_t cons
   bool reads = false;
   bool aligned = true;
   for (const Expr& value : to.stage->values)
-    walk(value, [&](const Expr& e) {
+    walk_once(value, [&](const Expr& e) {
       const auto* l = e.as<Load>();
       if (!l || std::ranges::find(from.stage->outputs, l->buffer) == from.stage->outputs.end()) return true;
       reads = true;

@@ -36,10 +36,9 @@ struct AccessInfo {
 };
 
 enum class StageKind : std::uint8_t {
-  map,          // no reduction
-  contraction,  // sum over a product of two loads with different axes, possibly a window
-  reduction,    // any other reduction of one component
-  tuple,        // several state components
+  map,        // no reduction
+  reduction,  // one state component
+  tuple,      // several state components
 };
 
 struct StageInfo {
@@ -53,13 +52,20 @@ struct StageInfo {
   std::vector<std::size_t> producers;  // stages that it reads, ascending
   std::vector<std::size_t> consumers;
   int widest_bytes = 4;  // of the values and loads: decides the vector lanes
+  double slots = 1;  // vector operations at one point, the combiner included (a fused multiply-add is one)
   bool writes_output = false;
 
   std::int64_t spatial_points() const;
   std::int64_t reduce_points() const;
-  /// The spatial axis that moves the store by one element, if any.
+  /// The spatial axis that moves the store by one element, if any; axes of extent 1 do not count.
   std::optional<std::size_t> unit_axis() const;
+  /// Neighbouring points along this spatial axis read common elements: a load does not use it, or slides
+  /// over it together with a reduction axis.
+  bool has_reuse(std::size_t axis) const;
 };
+
+/// Port slots of one vector operation: 1 for plain arithmetic, more for divisions and polynomials.
+double operation_slots(const ir::Expr& e);
 
 /// An anchor stage with the maps that are computed together with it.
 struct StageGroup {
