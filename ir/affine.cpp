@@ -1,6 +1,7 @@
 #include "ir/affine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ir/integer_ops.h"
 #include "ir/support/check.h"
@@ -145,15 +146,23 @@ Affine to_affine(const Expr& index) {
 }
 
 Expr to_expr(const Affine& affine) {
+  // Starts with something positive where there is one: "5 - i", not "i * -1 + 5".
+  const auto start = std::ranges::find_if(affine.terms, [](const AffineTerm& t) { return t.coefficient > 0; });
   Expr sum;
-  for (const AffineTerm& t : affine.terms) {
+  i64 constant = affine.constant;
+  if (start != affine.terms.end())
+    sum = start->term * start->coefficient;
+  else if (constant > 0)
+    sum = std::exchange(constant, 0);
+  for (auto t = affine.terms.begin(); t != affine.terms.end(); ++t) {
+    if (t == start) continue;
     if (!sum)
-      sum = t.term * t.coefficient;
+      sum = t->coefficient == -1 ? -t->term : t->term * t->coefficient;
     else
-      sum = t.coefficient < 0 ? sum - t.term * -t.coefficient : sum + t.term * t.coefficient;
+      sum = t->coefficient < 0 ? sum - t->term * -t->coefficient : sum + t->term * t->coefficient;
   }
-  if (!sum) return affine.constant;
-  return affine.constant < 0 ? sum - (-affine.constant) : sum + affine.constant;
+  if (!sum) return constant;
+  return constant < 0 ? sum - (-constant) : sum + constant;
 }
 
 std::optional<Interval> bounds(const Expr& index, const VarRanges& ranges) {

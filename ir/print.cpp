@@ -46,7 +46,7 @@ std::string combiner_tail(Printer& printer, const Combiner& combiner) {
 
 std::string stage_text(Printer& printer, const Stage& stage) {
   std::string text = fmt::format("  stage {}: {}[{}] = ", as_identifier(stage.name),
-                                 names(printer, stage.outputs), axes(printer, stage.spatial));
+                                 grouped(stage.outputs.size(), names(printer, stage.outputs)), axes(printer, stage.spatial));
   if (stage.combiner)
     text += fmt::format("{}({}) ", to_string(stage.combiner->kind), axes(printer, stage.reduce));
   text += grouped(stage.values.size(), printer.roots(stage.values));

@@ -26,32 +26,13 @@ class Rewriter {
   Expr operator()(const Expr& e) {
     if (e.as<Var>() || e.as<IntImm>() || e.as<FloatImm>()) return finish(e);
     if (auto found = done_.find(&e.node()); found != done_.end()) return found->second;
-    Expr result = finish(with_new_children(e));
+    Expr result = finish(map_children(e, std::ref(*this)));
     done_.emplace(&e.node(), result);
     return result;
   }
 
  private:
   Expr finish(const Expr& e) { return rewrite_(e).value_or(e); }
-
-  Expr with_new_children(const Expr& e) {
-    bool changed = false;
-    std::vector<Expr> children;
-    for_each_child(e, [&](const Expr& child) {
-      children.push_back((*this)(child));
-      changed |= !children.back().same_as(child);
-    });
-    if (!changed) return e;
-    ExprNode node = e.node();
-    auto next = children.begin();
-    std::visit(
-        [&](auto& n) {
-          detail::visit_children(
-              n, [&](Expr& child) { child = *next++; }, ignore);
-        },
-        node.kind);
-    return rebuilt(std::move(node));
-  }
 
   const std::function<std::optional<Expr>(const Expr&)>& rewrite_;
   std::unordered_map<const ExprNode*, Expr> done_;
@@ -82,6 +63,25 @@ void walk(const Stmt& s, const std::function<bool(const Stmt&)>& visit) {
 void walk_exprs(const Stmt& s, const std::function<void(const Expr&)>& visit) {
   for_each_child(
       s, [&](const Stmt& child) { walk_exprs(child, visit); }, visit);
+}
+
+Expr map_children(const Expr& e, const std::function<Expr(const Expr&)>& map) {
+  bool changed = false;
+  std::vector<Expr> children;
+  for_each_child(e, [&](const Expr& child) {
+    children.push_back(map(child));
+    changed |= !children.back().same_as(child);
+  });
+  if (!changed) return e;
+  ExprNode node = e.node();
+  auto next = children.begin();
+  std::visit(
+      [&](auto& n) {
+        detail::visit_children(
+            n, [&](Expr& child) { child = *next++; }, ignore);
+      },
+      node.kind);
+  return rebuilt(std::move(node));
 }
 
 Expr rewrite(const Expr& e, const std::function<std::optional<Expr>(const Expr&)>& rewrite) {

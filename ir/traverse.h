@@ -21,6 +21,9 @@ void walk(const Stmt& s, const std::function<bool(const Stmt&)>& visit);
 /// Every expression of every statement below `s`, each at its root (not its sub-expressions).
 void walk_exprs(const Stmt& s, const std::function<void(const Expr&)>& visit);
 
+/// The node with each direct child replaced by what `map` gives for it, folding as the factories do. The
+/// same handle comes back where nothing changed.
+Expr map_children(const Expr& e, const std::function<Expr(const Expr&)>& map);
 /// Bottom-up rewrite: children first, then `rewrite` on the rebuilt node; it returns nullopt to keep
 /// the node. The same handle comes back where nothing changed.
 Expr rewrite(const Expr& e, const std::function<std::optional<Expr>(const Expr&)>& rewrite);
