@@ -7,9 +7,11 @@
 #include <memory>
 #include <unordered_map>
 
+#include "ir/simplify.h"
 #include "ir/support/check.h"
 #include "ir/traverse.h"
 #include "ir/verify.h"
+#include "tracer/axis_order.h"
 
 namespace tunesmith::tracer {
 
@@ -17,12 +19,14 @@ using namespace ir;
 
 namespace {
 
-/// The target of a view that only loads.
+/// The target of a view that only loads. The buffer's dimensions are those of the tensor in `order`.
 struct BufferRead {
   BufferId buffer{};
   DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;
+  Layout order;
   Expr operator()(std::span<const Expr> indices) const {
-    return load(buffer, dtype, {indices.begin(), indices.end()});
+    return load(buffer, dtype, to_ordered(order, shape, indices));
   }
 };
 
@@ -114,16 +118,19 @@ std::string KernelBuilder::unique_stage_name(std::string name) {
       return candidate;
 }
 
-BufferId KernelBuilder::add_temp(const std::string& name, DType dtype,
-                                 const std::vector<std::int64_t>& shape) {
-  return kernel_.add_buffer({name, dtype, to_exprs(shape), Role::temp, Scope::global, {}});
+void KernelBuilder::set_axis_order(std::vector<std::int32_t> order) { axis_order_ = std::move(order); }
+
+void KernelBuilder::split_axis(const std::vector<std::int64_t>& shape, std::int32_t dim, std::int64_t inner) {
+  const bool known = std::ranges::any_of(splits_, [&](const SplitAxis& s) { return s.shape == shape; });
+  if (!known) splits_.push_back({shape, dim, inner});
 }
 
-TensorView KernelBuilder::view_of(BufferId id) const {
-  const Buffer& buffer = kernel_.buffer(id);
-  TensorView view{buffer.dtype, {}, BufferRead{id, buffer.dtype}};
-  for (const Expr& extent : buffer.shape) view.shape.push_back(int_value(extent));
-  return view;
+Layout KernelBuilder::stage_order(const std::vector<std::int64_t>& shape) const {
+  Layout order;
+  if (shape.size() == axis_order_.size()) order = Layout::permutation(axis_order_);
+  for (const SplitAxis& split : splits_)
+    if (split.shape == shape) return with_split(order, shape.size(), split.dim, split.inner);
+  return order;
 }
 
 std::vector<Expr> KernelBuilder::add_axes(std::vector<Axis>& axes, std::string_view prefix,
@@ -136,23 +143,44 @@ std::vector<Expr> KernelBuilder::add_axes(std::vector<Axis>& axes, std::string_v
   return indices;
 }
 
+KernelBuilder::OpenStage KernelBuilder::open_stage(std::string name, std::vector<std::int64_t> shape,
+                                                   Layout order) {
+  OpenStage open;
+  open.stage.name = unique_stage_name(std::move(name));
+  open.shape = std::move(shape);
+  open.order = std::move(order);
+  const auto axes = add_axes(open.stage.spatial, "i", ordered_extents(open.order, open.shape));
+  open.indices = from_ordered(open.order, open.shape, axes);
+  return open;
+}
+
+TensorView KernelBuilder::add_result(OpenStage& open, const std::string& name, DType dtype) {
+  const BufferId id = kernel_.add_buffer(
+      {name, dtype, to_exprs(ordered_extents(open.order, open.shape)), Role::temp, Scope::global, {}});
+  open.stage.outputs.push_back(id);
+  return {dtype, open.shape, BufferRead{id, dtype, open.shape, open.order}};
+}
+
 TensorView KernelBuilder::input(std::string name, DType dtype, std::vector<std::int64_t> shape, bool constant,
                                 Layout layout) {
   const Role role = constant ? Role::constant : Role::input;
-  return view_of(
-      kernel_.add_buffer({std::move(name), dtype, to_exprs(shape), role, Scope::global, std::move(layout)}));
+  const BufferId id = kernel_.add_buffer(
+      {std::move(name), dtype, to_exprs(ordered_extents(layout, shape)), role, Scope::global, {}});
+  return {dtype, shape, BufferRead{id, dtype, shape, std::move(layout)}};
+}
+
+TensorView KernelBuilder::map_in_order(std::string name, const TensorView& view, Layout order) {
+  OpenStage open = open_stage(std::move(name), view.shape, std::move(order));
+  open.stage.values = {view(open.indices)};
+  TensorView result = add_result(open, open.stage.name, view.dtype);
+  kernel_.stages.push_back(std::move(open.stage));
+  return result;
 }
 
 TensorView KernelBuilder::map(std::string name, DType dtype, std::vector<std::int64_t> shape,
                               const std::function<Expr(std::span<const Expr> indices)>& value) {
-  Stage stage;
-  stage.name = unique_stage_name(std::move(name));
-  const std::vector<Expr> indices = add_axes(stage.spatial, "i", shape);
-  stage.values = {value(indices)};
-  const BufferId id = add_temp(stage.name, dtype, shape);
-  stage.outputs = {id};
-  kernel_.stages.push_back(std::move(stage));
-  return view_of(id);
+  Layout order = stage_order(shape);
+  return map_in_order(std::move(name), {dtype, std::move(shape), value}, std::move(order));
 }
 
 TensorView KernelBuilder::materialise(std::string name, const TensorView& view) {
@@ -167,16 +195,14 @@ TensorView KernelBuilder::reduce(
   if (reduce_extents.empty())
     return map(std::move(name), dtype, std::move(shape),
                [&](std::span<const Expr> indices) { return value(indices, {}); });
-  Stage stage;
-  stage.name = unique_stage_name(std::move(name));
-  const std::vector<Expr> indices = add_axes(stage.spatial, "i", shape);
-  const std::vector<Expr> reduced = add_axes(stage.reduce, "r", reduce_extents);
-  stage.values = {value(indices, reduced)};
-  stage.combiner = plain_combiner(combiner, dtype);
-  const BufferId id = add_temp(stage.name, dtype, shape);
-  stage.outputs = {id};
-  kernel_.stages.push_back(std::move(stage));
-  return view_of(id);
+  Layout order = stage_order(shape);
+  OpenStage open = open_stage(std::move(name), std::move(shape), std::move(order));
+  const std::vector<Expr> reduced = add_axes(open.stage.reduce, "r", reduce_extents);
+  open.stage.values = {value(open.indices, reduced)};
+  open.stage.combiner = plain_combiner(combiner, dtype);
+  TensorView result = add_result(open, open.stage.name, dtype);
+  kernel_.stages.push_back(std::move(open.stage));
+  return result;
 }
 
 std::vector<TensorView> KernelBuilder::reduce_tuple(
@@ -187,12 +213,11 @@ std::vector<TensorView> KernelBuilder::reduce_tuple(
     const std::function<std::vector<Expr>(std::span<const Expr> state, std::span<const Expr> value)>&
         update) {
   TS_CHECK(!reduce_extents.empty(), "a tuple reduction without axes");
-  Stage stage;
-  stage.name = unique_stage_name(std::move(name));
-  const std::vector<Expr> indices = add_axes(stage.spatial, "i", shape);
-  const std::vector<Expr> reduced = add_axes(stage.reduce, "r", reduce_extents);
-  stage.values = values(indices, reduced);
-  TS_CHECK(stage.values.size() == components.size(), "a tuple reduction needs one value a component");
+  Layout order = stage_order(shape);
+  OpenStage open = open_stage(std::move(name), std::move(shape), std::move(order));
+  const std::vector<Expr> reduced = add_axes(open.stage.reduce, "r", reduce_extents);
+  open.stage.values = values(open.indices, reduced);
+  TS_CHECK(open.stage.values.size() == components.size(), "a tuple reduction needs one value a component");
   Combiner combiner;
   combiner.kind = CombinerKind::tuple;
   std::vector<Expr> state, value;
@@ -203,25 +228,47 @@ std::vector<TensorView> KernelBuilder::reduce_tuple(
     combiner.value.push_back(kernel_.vars.add(fmt::format("v{}", c)));
     state.push_back(var(combiner.state.back(), components[c].dtype));
     value.push_back(var(combiner.value.back(), components[c].dtype));
-    const BufferId id = add_temp(fmt::format("{}.{}", stage.name, c), components[c].dtype, shape);
-    stage.outputs.push_back(id);
-    views.push_back(view_of(id));
+    views.push_back(add_result(open, fmt::format("{}.{}", open.stage.name, c), components[c].dtype));
   }
   combiner.update = update(state, value);
-  stage.combiner = std::move(combiner);
-  kernel_.stages.push_back(std::move(stage));
+  open.stage.combiner = std::move(combiner);
+  kernel_.stages.push_back(std::move(open.stage));
   return views;
 }
 
-void KernelBuilder::output(std::string name, const TensorView& view, Layout layout) {
-  auto id = buffer_of(view);
-  if (!id || kernel_.buffer(*id).role != Role::temp)
-    id = buffer_of(map(name, view.dtype, view.shape, view.at));
-  Buffer& buffer = kernel_.buffer(*id);
+/// A stage whose buffer holds exactly the elements of `view` at the points of `order`, so that no copy of
+/// it is needed (a transpose of a stage's result seen in the stage's own order).
+std::optional<TensorView> KernelBuilder::stage_already_holding(const TensorView& view, const Layout& order) {
+  std::vector<Expr> axes;
+  VarRanges ranges;
+  VarTable scratch = kernel_.vars;
+  const std::vector<std::int64_t> extents = ordered_extents(order, view.shape);
+  for (std::int64_t extent : extents) {
+    const VarId id = scratch.add("i");
+    ranges[id] = {0, extent - 1};
+    axes.push_back(var(id));
+  }
+  const Expr value = view(from_ordered(order, view.shape, axes));
+  const auto* l = value.as<Load>();
+  if (!l || kernel_.buffer(l->buffer).role != Role::temp) return std::nullopt;
+  const Buffer& buffer = kernel_.buffer(l->buffer);
+  auto is_axis = [&](const Expr& index, const Expr& axis) { return equal(simplify(index, ranges), axis); };
+  if (!std::ranges::equal(l->indices, axes, is_axis) ||
+      !std::ranges::equal(buffer.shape, extents, [](const Expr& a, std::int64_t b) { return is_int(a, b); }))
+    return std::nullopt;
+  return TensorView{view.dtype, view.shape, BufferRead{l->buffer, view.dtype, view.shape, order}};
+}
+
+void KernelBuilder::output(std::string name, const TensorView& view, Layout layout,
+                           std::optional<Layout> iteration) {
+  const Layout order = iteration.value_or(stage_order(view.shape));
+  const auto holder = stage_already_holding(view, order);
+  const TensorView stored = holder ? *holder : map_in_order(name, view, order);
+  Buffer& buffer = kernel_.buffer(*buffer_of(stored));
   buffer.role = Role::output;
   buffer.name = std::move(name);
-  buffer.layout = std::move(layout);
-  outputs_.push_back(*id);
+  buffer.layout = memory_of_ordered(order, layout, view.shape.size());
+  outputs_.push_back(*buffer_of(stored));
 }
 
 Kernel KernelBuilder::finish() && {

@@ -40,7 +40,15 @@ class KernelBuilder {
  public:
   explicit KernelBuilder(std::string name, ir::Numerics numerics = ir::Numerics::strict);
 
-  /// A kernel argument.
+  /// Stages over tensors of rank order.size() walk the dimensions in this order from here on.
+  void set_axis_order(std::vector<std::int32_t> order);
+  /// Stages over exactly this shape walk dimension `dim` as two axes, the inner one of extent `inner`, from
+  /// here on. Later calls for the same shape change nothing. REQUIRES: `inner` divides the dimension.
+  void split_axis(const std::vector<std::int64_t>& shape, std::int32_t dim, std::int64_t inner);
+  /// The axes of a stage over `shape`.
+  ir::Layout stage_order(const std::vector<std::int64_t>& shape) const;
+
+  /// A kernel argument. Its buffer has the physical shape that `layout` gives, row-major.
   TensorView input(std::string name, ir::DType dtype, std::vector<std::int64_t> shape, bool constant,
                    ir::Layout layout = {});
 
@@ -70,22 +78,42 @@ class KernelBuilder {
                                                 std::span<const ir::Expr> value)>& update);
 
   /// Declares `view` a kernel output; the stage that computes it writes the argument directly where possible.
-  /// Outputs are in the order of these calls in the finished kernel.
-  void output(std::string name, const TensorView& view, ir::Layout layout = {});
+  /// Outputs are in the order of these calls in the finished kernel. `layout`: a permutation, the order in
+  /// memory. `iteration`: the axes of a stage that has to be added, stage_order() unless given; the
+  /// argument's logical dimensions are those axes.
+  void output(std::string name, const TensorView& view, ir::Layout layout = {},
+              std::optional<ir::Layout> iteration = {});
 
   /// The finished kernel, verified; temporary buffers that nothing reads are removed with their stages.
   /// REQUIRES: at least one output.
   ir::Kernel finish() &&;
 
  private:
+  struct SplitAxis {
+    std::vector<std::int64_t> shape;
+    std::int32_t dim;
+    std::int64_t inner;
+  };
+  /// A stage whose spatial axes are set, and the tensor's indices at a point of them.
+  struct OpenStage {
+    ir::Stage stage;
+    std::vector<ir::Expr> indices;
+    std::vector<std::int64_t> shape;
+    ir::Layout order;
+  };
+
   std::string unique_stage_name(std::string name);
-  ir::BufferId add_temp(const std::string& name, ir::DType dtype, const std::vector<std::int64_t>& shape);
-  TensorView view_of(ir::BufferId id) const;
+  OpenStage open_stage(std::string name, std::vector<std::int64_t> shape, ir::Layout order);
+  TensorView add_result(OpenStage& open, const std::string& name, ir::DType dtype);
+  TensorView map_in_order(std::string name, const TensorView& view, ir::Layout order);
+  std::optional<TensorView> stage_already_holding(const TensorView& view, const ir::Layout& order);
   std::vector<ir::Expr> add_axes(std::vector<ir::Axis>& axes, std::string_view prefix,
                                  const std::vector<std::int64_t>& extents);
 
   ir::Kernel kernel_;
   std::vector<ir::BufferId> outputs_;
+  std::vector<std::int32_t> axis_order_;
+  std::vector<SplitAxis> splits_;
   std::unordered_set<std::string> stage_names_;
 };
 
