@@ -26,11 +26,7 @@ constexpr std::array infix_operators = {
     Infix{BinaryOp::floor_mod, "%", 7},
 };
 
-constexpr std::array<std::string_view, 22> reserved_words = {
-    "true",      "false",   "inf",    "nan",   "let",      "in",      "select", "bit_cast",
-    "kernel",    "nest",    "symbol", "stage", "if",       "else",    "alloc",  "pass",
-    "streaming", "prepare", "body",   "for",   "identity", "combine",
-};
+constexpr std::array<std::string_view, 6> reserved_words = {"true", "false", "inf", "nan", "let", "in"};
 
 /// Trees up to this many nodes are written in full.
 constexpr double let_threshold = 256;
@@ -100,8 +96,7 @@ bool is_identifier_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' &&
 bool is_identifier_part(char c) { return is_identifier_start(c) || (c >= '0' && c <= '9') || c == '.'; }
 
 bool is_reserved(std::string_view word) {
-  if (std::ranges::find(reserved_words, word) != reserved_words.end()) return true;
-  return dtype_from_string(word).has_value();
+  return std::ranges::find(reserved_words, word) != reserved_words.end();
 }
 
 std::string as_identifier(std::string_view name) {

@@ -17,7 +17,7 @@ namespace tunesmith::ir {
 /// Letters, digits, '_' and '.', starting with a letter or '_'.
 bool is_identifier_start(char c);
 bool is_identifier_part(char c);
-/// Words of the text forms: no variable or buffer is called so.
+/// Words that expressions begin or end with: no variable or buffer is called so.
 bool is_reserved(std::string_view word);
 std::string as_identifier(std::string_view name);
 
