@@ -147,7 +147,8 @@ Affine to_affine(const Expr& index) {
 
 Expr to_expr(const Affine& affine) {
   // Starts with something positive where there is one: "5 - i", not "i * -1 + 5".
-  const auto start = std::ranges::find_if(affine.terms, [](const AffineTerm& t) { return t.coefficient > 0; });
+  const auto start =
+      std::ranges::find_if(affine.terms, [](const AffineTerm& t) { return t.coefficient > 0; });
   Expr sum;
   i64 constant = affine.constant;
   if (start != affine.terms.end())

@@ -16,7 +16,8 @@ inline constexpr int canon_version = 1;
 /// Simplifies expressions, merges neighbouring axes that every access walks contiguously (so that
 /// elementwise kernels become one-dimensional and a 1x1 convolution a matrix product), drops axes of
 /// extent 1, renumbers buffers and variables by first use. Argument order and the elements of every
-/// argument buffer are unchanged; only logical shapes are regrouped.
+/// argument buffer are unchanged; only logical shapes are regrouped. Names follow from the numbering: buffers
+/// a0 (inputs and constants), t0 (temporaries), c0 (outputs); stages s0; axes i0 (spatial), k0 (reduction).
 Kernel canonicalise(const Kernel& kernel);
 
 /// The text of the kernel with canonical names: equal for kernels that do the same work on the same

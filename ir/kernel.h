@@ -108,7 +108,9 @@ struct Kernel {
 std::vector<BufferId> arguments(const Kernel& kernel);
 /// The stage that writes `buffer`, or null for inputs.
 const Stage* producer_of(const Kernel& kernel, BufferId buffer);
-/// Floating-point operations of one run (a fused multiply-add counts 2); symbols must be bound.
+/// Floating-point operations of one run; symbols must be bound. Each unary, binary, compare or select on
+/// floats counts 1 a point, and so does the combiner (a product that is summed counts 2); equal parts of a
+/// value count once; loads and casts are free.
 double flop_count(const Kernel& kernel);
 /// Bytes of all arguments, each counted once.
 double argument_bytes(const Kernel& kernel);

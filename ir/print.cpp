@@ -45,8 +45,9 @@ std::string combiner_tail(Printer& printer, const Combiner& combiner) {
 }
 
 std::string stage_text(Printer& printer, const Stage& stage) {
-  std::string text = fmt::format("  stage {}: {}[{}] = ", as_identifier(stage.name),
-                                 grouped(stage.outputs.size(), names(printer, stage.outputs)), axes(printer, stage.spatial));
+  std::string text =
+      fmt::format("  stage {}: {}[{}] = ", as_identifier(stage.name),
+                  grouped(stage.outputs.size(), names(printer, stage.outputs)), axes(printer, stage.spatial));
   if (stage.combiner)
     text += fmt::format("{}({}) ", to_string(stage.combiner->kind), axes(printer, stage.reduce));
   text += grouped(stage.values.size(), printer.roots(stage.values));

@@ -1,4 +1,9 @@
 // Text forms. print and parse are inverse: parse(print(x)) prints to the same text.
+//
+// Operators, loosest first: | ^ & (== != < <= > >=) (<< >>) (+ -) (* / // %), then unary - and !. `//` and
+// `%` are floor_div and floor_mod. Everything else is a call by its stable name: max(a, b), exp(x),
+// select(c, a, b), f16(x) for a cast, bit_cast(i32, x). Constants: 3 is i64, 1.5 is f32, others carry their
+// dtype: 3:i32, 1.5:f16. Names are made unique by a suffix.
 #pragma once
 
 #include <string>

@@ -1,4 +1,7 @@
-// Algebraic simplifier, driven by one table of rewrite rules that the tests fuzz.
+// Algebraic simplifier, driven by one table of rewrite rules that the tests fuzz (simplify_rules.h).
+//
+// i64 arithmetic is taken to be exact: expressions that overflow may change their value. Other integer
+// dtypes wrap and are left alone. Thread safety: pure functions.
 #pragma once
 
 #include <span>

@@ -1,5 +1,7 @@
 #include "ir/traverse.h"
 
+#include <unordered_set>
+
 #include "ir/fields.h"
 #include "ir/support/check.h"
 
@@ -123,9 +125,10 @@ Stmt substitute(const Stmt& s, const Bindings& bindings) {
 
 bool uses_var(const Expr& e, VarId id) {
   bool found = false;
+  std::unordered_set<const ExprNode*> seen;
   walk(e, [&](const Expr& node) {
     if (const auto* v = node.as<Var>()) found |= v->id == id;
-    return !found;
+    return !found && seen.insert(&node.node()).second;
   });
   return found;
 }

@@ -11,7 +11,8 @@ namespace tunesmith::ir {
 
 /// Calls `visit` on each direct child expression.
 void for_each_child(const Expr& e, const std::function<void(const Expr&)>& visit);
-/// Pre-order over `e` and everything below; `visit` returns false to skip a node's children.
+/// Pre-order over `e` and everything below; `visit` returns false to skip a node's children. A shared
+/// node is visited once for each parent: keep a set of nodes seen where expressions may be large.
 void walk(const Expr& e, const std::function<bool(const Expr&)>& visit);
 /// Direct children of a statement.
 void for_each_child(const Stmt& s, const std::function<void(const Stmt&)>& visit_stmt,

@@ -98,9 +98,11 @@ class NestVerifier {
     if (!error_.empty()) return;
     const ExprContext context{nest_.vars, nest_.buffers, scope_, nullptr, true};
     if (auto problem = expr_problem(e, context)) return fail(fmt::format("{}: {}", what, *problem));
+    std::unordered_set<const ExprNode*> seen;
     walk(e, [&](const Expr& node) {
+      if (!error_.empty() || !seen.insert(&node.node()).second) return false;
       if (const auto* l = node.as<Load>()) check_access(l->buffer, l->indices[0], false);
-      return error_.empty();
+      return true;
     });
   }
 
