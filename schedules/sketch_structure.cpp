@@ -54,6 +54,14 @@ AccessInfo describe(const Kernel& kernel, const Sizes& sizes, BufferId id, const
   access.is_constant = buffer.role == Role::constant;
   access.is_input = buffer.role == Role::constant || buffer.role == Role::input;
   access.flat = sizes.bind(flat_index(buffer, indices));
+  for (std::size_t d = 0; d < indices.size(); ++d) {
+    std::optional<std::size_t> axis;
+    if (const auto* v = indices[d].as<Var>())
+      for (std::size_t a = 0; a < axes.size(); ++a)
+        if (axes[a].var == v->id) axis = a;
+    access.dim_axis.push_back(axis);
+    access.dim_extent.push_back(sizes.of(buffer.shape[d]));
+  }
   const Affine affine = to_affine(access.flat);
   for (const AxisInfo& axis : axes) {
     const bool hidden = affine.hides(axis.var);
@@ -147,6 +155,78 @@ void link_stages(KernelInfo& info) {
   }
 }
 
+bool contiguous_along(const AccessInfo& load, std::size_t axis) {
+  return !load.irregular[axis] && std::abs(load.strides[axis]) == 1;
+}
+
+/// Leading spatial axes that a stage and all others of `members` walk together.
+std::size_t common_rows(const KernelInfo& info, const std::vector<std::size_t>& members) {
+  const StageInfo& last = info.stages[members.back()];
+  std::size_t rows = last.spatial_count;
+  for (std::size_t m : members) {
+    const StageInfo& stage = info.stages[m];
+    rows = std::min(rows, stage.spatial_count);
+    for (std::size_t a = 0; a < rows; ++a)
+      if (stage.axes[a].extent != last.axes[a].extent) rows = a;
+    for (const AccessInfo& load : stage.loads) {
+      const bool internal = std::ranges::any_of(members, [&](std::size_t p) {
+        const auto& outputs = info.stages[p].stage->outputs;
+        return std::ranges::find(outputs, load.buffer) != outputs.end();
+      });
+      if (!internal) continue;
+      rows = std::min(rows, load.dim_axis.size());
+      for (std::size_t a = 0; a < rows; ++a)
+        if (load.dim_axis[a] != a) rows = a;
+    }
+  }
+  return rows;
+}
+
+/// Only the last member is seen from outside, and nothing outside stands between two members.
+bool is_closed(const KernelInfo& info, const std::vector<std::size_t>& members) {
+  auto is_member = [&](std::size_t s) { return std::ranges::find(members, s) != members.end(); };
+  for (std::size_t m : members) {
+    if (m == members.back()) continue;
+    if (info.stages[m].writes_output) return false;
+    if (!std::ranges::all_of(info.stages[m].consumers, is_member)) return false;
+  }
+  // An outside stage that reads no member but feeds one must come before all members.
+  for (std::size_t m : members)
+    for (std::size_t p : info.stages[m].producers)
+      if (!is_member(p) && p > members.front()) return false;
+  return true;
+}
+
+/// The largest group of rows around the reduction `seed`, empty when there is none.
+std::vector<std::size_t> rows_around(const KernelInfo& info, std::size_t seed,
+                                     const std::vector<bool>& taken) {
+  std::vector<std::size_t> members{seed};
+  std::vector<std::size_t> best;
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (std::size_t i = 0; i < members.size() && !grown; ++i) {
+      std::vector<std::size_t> near = info.stages[members[i]].producers;
+      near.insert(near.end(), info.stages[members[i]].consumers.begin(),
+                  info.stages[members[i]].consumers.end());
+      for (std::size_t n : near) {
+        const StageInfo& stage = info.stages[n];
+        if (taken[n] || std::ranges::find(members, n) != members.end()) continue;
+        if (stage.kind != StageKind::map && (stage.is_contraction() || !stage.contiguous_reduction()))
+          continue;
+        std::vector<std::size_t> next = members;
+        next.push_back(n);
+        std::ranges::sort(next);
+        if (common_rows(info, next) == 0) continue;
+        members = std::move(next);
+        grown = true;
+        break;
+      }
+    }
+    if (members.size() > 1 && is_closed(info, members)) best = members;
+  }
+  return best;
+}
+
 /// Maps that follow `anchor` point by point, one after another, each the only reader of the one before.
 std::vector<std::size_t> epilogue_of(const KernelInfo& info, std::size_t anchor,
                                      const std::vector<bool>& taken) {
@@ -194,7 +274,22 @@ void form_groups(KernelInfo& info) {
     info.groups.push_back(std::move(group));
   };
   for (const StageInfo& stage : info.stages)
-    if (!taken[stage.index] && stage.kind != StageKind::map) add(stage.index);
+    if (stage.kind != StageKind::map && (stage.is_contraction() || !stage.contiguous_reduction()))
+      add(stage.index);
+  for (const StageInfo& stage : info.stages) {
+    if (taken[stage.index] || stage.kind == StageKind::map) continue;
+    const std::vector<std::size_t> rows = rows_around(info, stage.index, taken);
+    if (rows.size() <= 1 + epilogue_of(info, stage.index, taken).size()) {
+      add(stage.index);
+      continue;
+    }
+    StageGroup group;
+    group.anchor = rows.back();
+    group.prologue.assign(rows.begin(), rows.end() - 1);
+    group.row_axes = common_rows(info, rows);
+    take(group);
+    info.groups.push_back(std::move(group));
+  }
   // What is left are maps: the last of a chain is the anchor, the maps that only it reads its prologue.
   for (std::size_t s = info.stages.size(); s-- > 0;) {
     if (taken[s]) continue;
@@ -275,6 +370,30 @@ std::optional<std::size_t> StageInfo::unit_axis() const {
   for (std::size_t a = 0; a < spatial_count; ++a)
     if (std::abs(store.strides[a]) == 1 && axes[a].extent > 1) best = a;
   return best;
+}
+
+bool StageInfo::is_contraction() const {
+  if (kind != StageKind::reduction) return false;
+  return std::ranges::any_of(loads, [&](const AccessInfo& load) {
+    bool walks = false;
+    for (std::size_t r = spatial_count; r < axes.size(); ++r) walks |= axes[r].extent > 1 && load.uses(r);
+    bool spared = false;
+    for (std::size_t a = 0; a < spatial_count; ++a) spared |= axes[a].extent > 1 && !load.uses(a);
+    return walks && spared;
+  });
+}
+
+std::optional<std::size_t> StageInfo::contiguous_reduction() const {
+  const auto unit = unit_axis();
+  std::optional<std::size_t> best;
+  bool other_is_straight = false;
+  for (const AccessInfo& load : loads) {
+    if (unit && axes[*unit].extent > 1 && contiguous_along(load, *unit)) other_is_straight = true;
+    for (std::size_t r = spatial_count; r < axes.size(); ++r)
+      if (axes[r].extent > 1 && contiguous_along(load, r) && (!best || axes[r].extent > axes[*best].extent))
+        best = r;
+  }
+  return other_is_straight ? std::nullopt : best;
 }
 
 bool is_pointwise(const KernelInfo& info, std::size_t producer, std::size_t consumer) {

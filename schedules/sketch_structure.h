@@ -27,6 +27,9 @@ struct AccessInfo {
   bool is_input = false;      // an argument of the kernel rather than an earlier stage's result
   bool is_guarded = false;    // on one side of a select
   ir::Expr flat;              // physical element index
+  /// One a logical dimension: the axis that the index is, where it is a plain axis variable.
+  std::vector<std::optional<std::size_t>> dim_axis;
+  std::vector<std::int64_t> dim_extent;
   /// One an axis of the stage (spatial, then reduction): elements that one step moves; 0: not used.
   std::vector<std::int64_t> strides;
   /// The axis is inside a floor_div, floor_mod or load: `strides` holds the first step only.
@@ -62,18 +65,27 @@ struct StageInfo {
   /// Neighbouring points along this spatial axis read common elements: a load does not use it, or slides
   /// over it together with a reduction axis.
   bool has_reuse(std::size_t axis) const;
+  /// Operands share work: a load that walks the reduction does not use some spatial axis.
+  bool is_contraction() const;
+  /// The reduction axis along which a load is contiguous, where no load is contiguous along the unit axis:
+  /// such a reduction is vectorised along the reduction.
+  std::optional<std::size_t> contiguous_reduction() const;
 };
 
 /// Port slots of one vector operation: 1 for plain arithmetic, more for divisions and polynomials.
 double operation_slots(const ir::Expr& e);
 
-/// An anchor stage with the maps that are computed together with it.
+/// An anchor stage with the stages that are computed together with it.
 struct StageGroup {
   std::size_t anchor = 0;
   /// Maps over the anchor's own spatial axes that read it point by point, in order.
   std::vector<std::size_t> epilogue;
-  /// Maps that only the anchor reads (padding, casts), in order.
+  /// Maps that only the anchor reads (padding, casts), in order; in a group of rows: all stages before the
+  /// anchor, reductions included.
   std::vector<std::size_t> prologue;
+  /// Not 0: a group of rows. Every stage has these leading spatial axes in common, and one row of the anchor
+  /// needs only the same row of the others.
+  std::size_t row_axes = 0;
 };
 
 struct KernelInfo {

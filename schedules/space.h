@@ -20,6 +20,7 @@
 #include "schedules/analytic.h"
 #include "schedules/machine.h"
 #include "schedules/sketch.h"
+#include "schedules/sketch_rule.h"
 
 namespace tunesmith::schedules {
 
@@ -38,15 +39,24 @@ struct RankedCandidate {
   AnalyticCost cost;
 };
 
+/// What sketches refer to; stays in place when a Space moves.
+struct SpaceParts {
+  ir::Kernel kernel;
+  KernelInfo info;  // of `kernel`
+  Machine machine;
+  int threads = 1;
+  std::vector<GroupSketches> groups;    // alternatives of each group
+  std::vector<GroupSketches> fallback;  // one sketch over all stages
+};
+
 class Space {
  public:
-  /// REQUIRES: at least one sketch whose first choices apply (make_cpu_space guarantees it).
-  Space(std::unique_ptr<const ir::Kernel> kernel, Machine machine, int threads,
-        std::vector<std::unique_ptr<Sketch>> sketches);
+  /// REQUIRES: at least one sketch that applies for all its choices (make_cpu_space guarantees it).
+  Space(std::unique_ptr<const SpaceParts> parts, std::vector<std::unique_ptr<Sketch>> sketches);
 
-  const ir::Kernel& kernel() const { return *kernel_; }
-  const Machine& machine() const { return machine_; }
-  int threads() const { return threads_; }
+  const ir::Kernel& kernel() const { return parts_->kernel; }
+  const Machine& machine() const { return parts_->machine; }
+  int threads() const { return parts_->threads; }
   std::size_t sketch_count() const { return sketches_.size(); }
   const Sketch& sketch(std::size_t index) const { return *sketches_.at(index); }
   const Sketch& sketch(const Candidate& candidate) const { return sketch(candidate.sketch); }
@@ -89,9 +99,7 @@ class Space {
   Candidate default_candidate() const;
 
  private:
-  std::unique_ptr<const ir::Kernel> kernel_;  // sketches point into it: stays in place on moves
-  Machine machine_;
-  int threads_ = 1;
+  std::unique_ptr<const SpaceParts> parts_;
   std::vector<std::unique_ptr<Sketch>> sketches_;
 };
 

@@ -1,0 +1,230 @@
+#include "schedules/sketch_tile_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "schedules/analytic_access.h"
+
+namespace tunesmith::schedules {
+
+using i64 = std::int64_t;
+
+namespace {
+
+constexpr double usable_cache = 0.9;
+constexpr double hidden_overlap = 0.2;
+constexpr double issue_width = 5;
+constexpr double loop_instructions = 3;
+constexpr double tile_overhead_cycles = 12;  // pointers, zeroing, loop entry of one register tile
+constexpr double guard_slots = 2;            // compare and blend of a guarded vector load
+constexpr double transpose_cycles = 1.2;     // per element of a transposing copy
+constexpr double copy_cycles = 0.15;         // per element of a straight copy
+
+i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+
+struct ModelLoop {
+  std::size_t axis = 0;
+  i64 step = 1;
+  i64 count = 1;
+};
+
+class TileModel {
+ public:
+  TileModel(const StageInfo& stage, const TilePoint& point, const Machine& machine, int threads)
+      : s_(stage), p_(point), m_(machine), threads_(threads) {
+    build_loops();
+  }
+
+  double time_ns() const {
+    const double ns = 1 / m_.clock_ghz;
+    const double compute = ns * compute_cycles(0, 1);
+    const double memory = memory_ns();
+    const double pack = ns * pack_cycles();
+    double total = std::max(compute, memory) + hidden_overlap * std::min(compute, memory) + pack;
+    if (threads_ > 1) total = total * share() + m_.parallel_launch_ns;
+    return total;
+  }
+
+ private:
+  void build_loops() {
+    auto add = [&](std::size_t axis, i64 step, i64 count) {
+      if (count > 1) loops_.push_back({axis, step, count});
+    };
+    for (std::size_t a : p_.outer) add(a, p_.block[a], ceil_div(s_.axes[a].extent, p_.block[a]));
+    outer_loops_ = loops_.size();
+    for (std::size_t a : p_.reduce) add(a, p_.block[a], ceil_div(s_.axes[a].extent, p_.block[a]));
+    block_loops_ = loops_.size();
+    for (std::size_t a : p_.inner) add(a, p_.tile[a], ceil_div(p_.block[a], p_.tile[a]));
+    for (std::size_t a : p_.reduce) add(a, p_.tile[a], ceil_div(p_.block[a], p_.tile[a]));
+    for (std::size_t a = 0; a < s_.axes.size(); ++a) add(a, 1, p_.tile[a]);
+  }
+
+  i64 reduce_blocks() const {
+    i64 count = 1;
+    for (std::size_t a : p_.reduce) count *= ceil_div(s_.axes[a].extent, p_.block[a]);
+    return count;
+  }
+
+  double share() const {
+    double chunks = 1;
+    for (std::size_t l = 0; l < outer_loops_; ++l) chunks *= static_cast<double>(loops_[l].count);
+    return std::ceil(chunks / threads_) / chunks;
+  }
+
+  bool contiguous(std::size_t load) const {
+    const AccessInfo& access = s_.loads[load];
+    return p_.pack[load] != PackKind::none ||
+           (!access.irregular[p_.vector_axis] && access.strides[p_.vector_axis] == 1);
+  }
+
+  /// Cycles of one register tile of the given sizes.
+  double tile_cycles(const std::vector<i64>& sizes) const {
+    const double vectors = static_cast<double>(ceil_div(sizes[p_.vector_axis], p_.lanes));
+    const double active = static_cast<double>(std::min<i64>(sizes[p_.vector_axis], p_.lanes));
+    double points = 1;
+    for (std::size_t a = 0; a < s_.spatial_count; ++a)
+      if (a != p_.vector_axis) points *= static_cast<double>(sizes[a]);
+    double slots = points * vectors * s_.slots;
+    double loads = 0;
+    for (std::size_t l = 0; l < s_.loads.size(); ++l) {
+      double count = 1;
+      for (std::size_t a = 0; a < s_.spatial_count; ++a)
+        if (a != p_.vector_axis && s_.loads[l].uses(a)) count *= static_cast<double>(sizes[a]);
+      const bool in_lanes = s_.loads[l].uses(p_.vector_axis);
+      if (in_lanes && !contiguous(l)) {
+        slots += count * vectors * active * (s_.loads[l].irregular[p_.vector_axis] ? 6 : 1);
+        loads += count * vectors * active;
+      } else {
+        loads += in_lanes ? count * vectors : count * 0.5;
+      }
+      if (s_.loads[l].is_guarded && p_.pack[l] == PackKind::none) slots += count * vectors * guard_slots;
+    }
+    double unroll = 1;
+    for (std::size_t a : p_.reduce) unroll *= static_cast<double>(p_.tile[a]);
+    const double issue = (slots + loads + loop_instructions / unroll) / issue_width;
+    const double step = std::max({slots, loads / m_.loads_per_cycle, issue, double(m_.fma_latency_cycles)});
+    const double stores =
+        points * vectors * (reduce_blocks() > 1 ? 2.0 * static_cast<double>(reduce_blocks()) : 1.0);
+    return static_cast<double>(s_.reduce_points()) * step + stores +
+           tile_overhead_cycles * static_cast<double>(reduce_blocks());
+  }
+
+  /// Full tiles and tails of every spatial axis from `axis` on.
+  double compute_cycles(std::size_t axis, double repeats, std::vector<i64> sizes = {}) const {
+    if (axis == s_.spatial_count) return repeats * tile_cycles(sizes);
+    const i64 extent = s_.axes[axis].extent;
+    const i64 tile = p_.tile[axis];
+    double total = 0;
+    sizes.push_back(tile);
+    if (extent / tile > 0)
+      total += compute_cycles(axis + 1, repeats * static_cast<double>(extent / tile), sizes);
+    sizes.back() = extent % tile;
+    if (extent % tile > 0) total += compute_cycles(axis + 1, repeats, sizes);
+    return total;
+  }
+
+  Access walk_of(const AccessInfo& info, bool packed) const {
+    Access access;
+    access.element_bytes = info.element_bytes;
+    i64 dense = 1;
+    for (const ModelLoop& loop : loops_) {
+      if (!info.uses(loop.axis)) {
+        access.walks.push_back({});
+      } else if (packed) {
+        access.walks.push_back({0, loop.count});
+      } else {
+        access.walks.push_back({std::max<i64>(1, std::abs(info.strides[loop.axis])) * loop.step, loop.count});
+      }
+    }
+    if (packed)  // dense: the innermost loop is contiguous
+      for (std::size_t l = access.walks.size(); l-- > 0;)
+        if (access.walks[l].varies()) {
+          access.walks[l].stride = dense;
+          dense *= access.walks[l].count;
+        }
+    return access;
+  }
+
+  double traffic(const Access& access, const std::vector<double>& touched, double capacity) const {
+    std::size_t fits = touched.size();
+    while (fits > 0 && touched[fits - 1] <= capacity * usable_cache) --fits;
+    if (fits == 0) return footprint(access, 0, m_.line_bytes).bytes;
+    double bytes = footprint(access, fits - 1, m_.line_bytes).bytes;
+    for (std::size_t l = 0; l + 1 < fits; ++l) bytes *= static_cast<double>(loops_[l].count);
+    return bytes;
+  }
+
+  double memory_ns() const {
+    std::vector<Access> accesses;
+    for (std::size_t l = 0; l < s_.loads.size(); ++l)
+      accesses.push_back(walk_of(s_.loads[l], p_.pack[l] != PackKind::none));
+    accesses.push_back(walk_of(s_.store, false));
+    std::vector<double> bytes(loops_.size(), 0), sets(loops_.size(), 0);
+    for (const Access& a : accesses)
+      for (std::size_t d = 0; d < loops_.size(); ++d) {
+        const Footprint here = footprint(a, d, m_.line_bytes);
+        bytes[d] += here.bytes;
+        sets[d] += here.set_bytes;
+      }
+    double l2 = 0, l3 = 0, dram = 0;
+    for (const Access& a : accesses) {
+      const bool is_store = &a == &accesses.back();
+      const double passes = is_store ? 2.0 : 1.0;
+      l2 += passes * traffic(a, sets, static_cast<double>(m_.l1_bytes));
+      l3 += passes * traffic(a, bytes, static_cast<double>(m_.l2_bytes));
+      if (!bytes.empty() && bytes[0] > static_cast<double>(m_.l3_bytes))
+        dram += passes * traffic(a, bytes, static_cast<double>(m_.l3_bytes));
+    }
+    const double dram_gbps =
+        threads_ > 1 ? std::min(m_.dram_gbps, m_.dram_all_gbps / threads_) : m_.dram_gbps;
+    return std::max({l2 / m_.l2_gbps, l3 / m_.l3_gbps, dram / dram_gbps});
+  }
+
+  double pack_cycles() const {
+    double cycles = 0;
+    for (std::size_t l = 0; l < s_.loads.size(); ++l) {
+      if (p_.pack[l] != PackKind::local) continue;
+      double elements = 1;
+      for (std::size_t d = 0; d < loops_.size(); ++d)
+        if (d < block_loops_ || s_.loads[l].uses(loops_[d].axis))
+          elements *= static_cast<double>(loops_[d].count);
+      // The innermost place of the pack is the tile: the vector axis, or the axis that is broadcast.
+      bool straight = false;
+      for (std::size_t a = 0; a < s_.spatial_count; ++a)
+        straight |= p_.tile[a] > 1 && !s_.loads[l].irregular[a] && s_.loads[l].strides[a] == 1;
+      cycles += elements * (straight ? copy_cycles : transpose_cycles);
+    }
+    return cycles;
+  }
+
+  const StageInfo& s_;
+  const TilePoint& p_;
+  const Machine& m_;
+  int threads_;
+  std::vector<ModelLoop> loops_;
+  std::size_t outer_loops_ = 0;
+  std::size_t block_loops_ = 0;
+};
+
+}  // namespace
+
+i64 registers_of(const StageInfo& stage, const TilePoint& point) {
+  const i64 vectors = ceil_div(point.tile[point.vector_axis], point.lanes);
+  i64 accumulators = vectors;
+  for (std::size_t a = 0; a < stage.spatial_count; ++a)
+    if (a != point.vector_axis) accumulators *= point.tile[a];
+  i64 live = 1;
+  for (const AccessInfo& load : stage.loads) {
+    bool reused = false;
+    for (std::size_t a = 0; a < stage.spatial_count; ++a)
+      reused |= a != point.vector_axis && point.tile[a] > 1 && !load.uses(a);
+    if (load.uses(point.vector_axis) && reused) live = std::max(live, vectors);
+  }
+  return accumulators + live + 1;
+}
+
+double estimate_tile_ns(const StageInfo& stage, const TilePoint& point, const Machine& machine, int threads) {
+  return TileModel(stage, point, machine, threads).time_ns();
+}
+
+}  // namespace tunesmith::schedules

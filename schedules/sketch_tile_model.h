@@ -1,0 +1,39 @@
+// A register tile of a reduction as numbers, and a quick guess of its time. The same quantities as the
+// analytic model of loop nests, computed from the tile sizes without building the nest.
+//
+// Thread safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "schedules/machine.h"
+#include "schedules/sketch_structure.h"
+
+namespace tunesmith::schedules {
+
+enum class PackKind : std::uint8_t {
+  none,
+  local,     // copied for each cache block, by the thread that uses it
+  prepared,  // copied once, before the first run (constants)
+};
+
+/// Loops of the tile, outermost first: `outer` spatial axes in steps of their block, blocks of the reduction
+/// axes, `inner` spatial axes in steps of their tile, `reduce` axes, the register tile itself.
+struct TilePoint {
+  std::size_t vector_axis = 0;
+  int lanes = 16;
+  std::vector<std::int64_t> tile;   // one an axis of the stage; of reduction axes: the unroll
+  std::vector<std::int64_t> block;  // one an axis, at least the tile, at most the extent
+  std::vector<std::size_t> outer;
+  std::vector<std::size_t> inner;
+  std::vector<std::size_t> reduce;
+  std::vector<PackKind> pack;  // one a load of the stage
+};
+
+/// Vector values that the tile keeps alive.
+std::int64_t registers_of(const StageInfo& stage, const TilePoint& point);
+/// Nanoseconds of the whole stage on the busiest of `threads`.
+double estimate_tile_ns(const StageInfo& stage, const TilePoint& point, const Machine& machine, int threads);
+
+}  // namespace tunesmith::schedules
