@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "codegen/aligned_memory.h"
 #include "codegen/context.h"
 
 namespace tunesmith::codegen {
@@ -45,6 +46,8 @@ class ExecutionContext {
  private:
   ThreadPool& pool_;
   Context context_{};
+  AlignedMemory workspace_;
+  AlignedMemory scratch_;
   std::int64_t workspace_bytes_ = 0;
   std::int64_t thread_scratch_bytes_ = 0;
 };

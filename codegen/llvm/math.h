@@ -1,0 +1,32 @@
+// Math functions as emitted polynomials, at any vector width. f32 only: the other types and the functions
+// that are not listed here go through libm, lane by lane.
+//
+// Error bounds, in units in the last place of the exact result, as checked by dense sweeps in the tests.
+// Special values are exact: NaN stays NaN, exp(-inf) = 0, log(0) = -inf, log of a negative is NaN, overflow
+// gives infinity. Denormal results may be flushed by at most their rounding.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <string>
+
+#include "ir/expr.h"
+
+namespace tunesmith::codegen {
+
+struct MathBound {
+  ir::UnaryOp op;
+  double ulp;
+};
+inline constexpr MathBound math_bounds[] = {
+    {ir::UnaryOp::exp, 1.5}, {ir::UnaryOp::log, 1.5},     {ir::UnaryOp::tanh, 2.5},
+    {ir::UnaryOp::erf, 2.5}, {ir::UnaryOp::sigmoid, 3.0},
+};
+
+/// The value of `op` on a float or a vector of floats; null when `op` has no polynomial here.
+llvm::Value* emit_math(llvm::IRBuilder<>& builder, ir::UnaryOp op, llvm::Value* x);
+
+/// Name of libm's function for `op` ("" when there is none): "sin" for doubles, "sinf" for floats.
+std::string libm_name(ir::UnaryOp op, bool is_double);
+
+}  // namespace tunesmith::codegen
