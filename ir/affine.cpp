@@ -12,10 +12,14 @@ namespace {
 
 using i64 = std::int64_t;
 
+// Coefficients wrap as i64 arithmetic does, so that the affine form always equals the expression.
+i64 wrap_add(i64 a, i64 b) { return *integer_binary(BinaryOp::add, index_dtype, a, b); }
+i64 wrap_mul(i64 a, i64 b) { return *integer_binary(BinaryOp::mul, index_dtype, a, b); }
+
 void add_term(Affine& sum, const Expr& term, i64 coefficient) {
   for (AffineTerm& t : sum.terms) {
     if (!equal(t.term, term)) continue;
-    t.coefficient += coefficient;
+    t.coefficient = wrap_add(t.coefficient, coefficient);
     return;
   }
   sum.terms.push_back({term, coefficient});
@@ -24,17 +28,18 @@ void add_term(Affine& sum, const Expr& term, i64 coefficient) {
 /// sum += scale * e
 void accumulate(Affine& sum, const Expr& e, i64 scale) {
   if (const auto* value = as_int(e)) {
-    sum.constant += scale * *value;
+    sum.constant = wrap_add(sum.constant, wrap_mul(scale, *value));
     return;
   }
-  if (const auto* u = e.as<Unary>(); u && u->op == UnaryOp::neg) return accumulate(sum, u->a, -scale);
+  if (const auto* u = e.as<Unary>(); u && u->op == UnaryOp::neg)
+    return accumulate(sum, u->a, wrap_mul(scale, -1));
   if (const auto* b = e.as<Binary>()) {
     switch (b->op) {
       case BinaryOp::add: accumulate(sum, b->a, scale); return accumulate(sum, b->b, scale);
-      case BinaryOp::sub: accumulate(sum, b->a, scale); return accumulate(sum, b->b, -scale);
+      case BinaryOp::sub: accumulate(sum, b->a, scale); return accumulate(sum, b->b, wrap_mul(scale, -1));
       case BinaryOp::mul:
-        if (const auto* value = as_int(b->b)) return accumulate(sum, b->a, scale * *value);
-        if (const auto* value = as_int(b->a)) return accumulate(sum, b->b, scale * *value);
+        if (const auto* value = as_int(b->b)) return accumulate(sum, b->a, wrap_mul(scale, *value));
+        if (const auto* value = as_int(b->a)) return accumulate(sum, b->b, wrap_mul(scale, *value));
         break;
       default: break;
     }

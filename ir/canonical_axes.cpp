@@ -143,12 +143,14 @@ class Closure {
 
   bool merge_axes_at(const AxisPlace& place) {
     if (!axes_.insert(place).second) return true;
+    const auto& axes = axes_of(place);
+    // A product of two symbols would not say any more what each of them is.
+    if (!as_int(axes[place.first].extent) && !as_int(axes[place.first + 1].extent)) return false;
     for (const std::size_t other : {place.first + 1, place.first - 1})
       if (axes_.contains({place.stage, place.reduce, other})) return false;  // three in one go: not this time
     if (!place.reduce)
       for (BufferId id : kernel_.stages[place.stage].outputs)
         if (!merge_dims_at({index_of(id), place.first})) return false;
-    const auto& axes = axes_of(place);
     return std::ranges::all_of(kernel_.stages[place.stage].values, [&](const Expr& value) {
       std::unordered_set<const ExprNode*> seen;
       return uses_are_contiguous(value, axes[place.first], axes[place.first + 1], seen);

@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "ir/integer_ops.h"
+#include "ir/affine.h"
 #include "ir/support/check.h"
 #include "ir/traverse.h"
 
@@ -13,6 +13,18 @@ namespace tunesmith::ir {
 namespace {
 
 constexpr std::size_t max_rank = 16;
+
+/// The value of a symbol that makes an extent c * symbol + d of the buffer what the tensor has.
+std::optional<std::int64_t> symbol_value(VarId symbol, const Buffer& buffer, const HostTensor& tensor) {
+  const std::vector<Expr> extents = physical_shape(buffer);
+  for (std::size_t d = 0; d < extents.size() && d < tensor.shape().size(); ++d) {
+    const Affine affine = to_affine(extents[d]);
+    const std::int64_t factor = affine.coefficient(symbol);
+    const std::int64_t rest = tensor.shape()[d] - affine.constant;
+    if (affine.terms.size() == 1 && factor != 0 && rest % factor == 0) return rest / factor;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -267,18 +279,12 @@ void bind_arguments(Evaluator& evaluator, const std::vector<Buffer>& buffers, co
   if (inputs.size() != tensors.size())
     return evaluator.fail(fmt::format("{} inputs are wanted, {} were given", inputs.size(), tensors.size()));
   for (const Symbol& symbol : symbols) {
-    bool found = false;
-    for (std::size_t i = 0; i < inputs.size() && !found; ++i) {
-      const Buffer& buffer = buffers[index_of(inputs[i])];
-      const std::vector<Expr> extents = physical_shape(buffer);
-      for (std::size_t d = 0; d < extents.size() && d < tensors[i].shape().size() && !found; ++d) {
-        const auto* v = extents[d].as<Var>();
-        if (!v || v->id != symbol.var) continue;
-        evaluator.set_int(symbol.var, tensors[i].shape()[d]);
-        found = true;
-      }
-    }
-    if (!found) return evaluator.fail(fmt::format("symbol '{}' is no input's extent", vars.name(symbol.var)));
+    std::optional<std::int64_t> value;
+    for (std::size_t i = 0; i < inputs.size() && !value; ++i)
+      value = symbol_value(symbol.var, buffers[index_of(inputs[i])], tensors[i]);
+    if (!value)
+      return evaluator.fail(fmt::format("no input's shape says what symbol '{}' is", vars.name(symbol.var)));
+    evaluator.set_int(symbol.var, *value);
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Buffer& buffer = buffers[index_of(inputs[i])];

@@ -114,7 +114,7 @@ class Evaluator {
   std::string error_;
 };
 
-/// Finds the values of symbols from the shapes of the arguments that mention them alone as an extent.
+/// Finds the values of symbols from the shapes of the arguments, where an extent is c * symbol + d.
 /// Fails where a tensor does not fit its buffer or a symbol stays unknown.
 void bind_arguments(Evaluator& evaluator, const std::vector<Buffer>& buffers, const VarTable& vars,
                     std::span<const Symbol> symbols, std::span<const BufferId> inputs,

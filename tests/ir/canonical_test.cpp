@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ir/interpret.h"
 #include "ir/print.h"
 #include "tests/ir/kernels.h"
 
@@ -95,6 +96,21 @@ TEST(Canonical, NumericsDTypesAndShapesMatter) {
   fast.numerics = Numerics::fast;
   EXPECT_NE(canonical_text(fast), canonical_text(testing::matmul(4, 5, 6)));
   EXPECT_NE(canonical_text(testing::matmul(4, 5, 7)), canonical_text(testing::matmul(4, 5, 6)));
+}
+
+TEST(Canonical, SymbolsMergeWithConstantsAndKeepTheirMeaning) {
+  Kernel kernel = testing::elementwise(DType::f32, {1, 3, 4}, relu);
+  const VarId n = kernel.vars.add("n");
+  kernel.symbols.push_back({n, 1, 100, 1});
+  for (Buffer& buffer : kernel.buffers) buffer.shape[0] = var(n);
+  kernel.stages[0].spatial[0].extent = var(n);
+  const Kernel canonical = canonicalise(kernel);
+  EXPECT_THAT(print(canonical), ::testing::HasSubstr("stage s0: c0[i0:n0 * 12] = max(a0[i0], 0.0)"));
+  HostTensor x(DType::f32, {24});
+  x.set(23, 5);
+  const auto result = interpret(canonical, std::vector{x});
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ((*result)[0].at(23), 5);
 }
 
 TEST(Canonical, FamiliesShareTheirTextAndKeepTheirExtents) {
