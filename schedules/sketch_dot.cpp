@@ -11,6 +11,7 @@ using i64 = std::int64_t;
 namespace {
 
 constexpr double row_overhead_cycles = 12;
+constexpr i64 shortest_axis = 8;  // below: lanes would stay empty
 
 LoopId loop_of(StageIndex stage, std::size_t axis) {
   return axis_loop(stage, static_cast<std::uint32_t>(axis));
@@ -159,13 +160,18 @@ class DotSketch : public GroupSketch {
 }  // namespace
 
 std::optional<std::size_t> dot_axis(const StageInfo& stage) {
-  std::optional<std::size_t> best;
-  for (const AccessInfo& load : stage.loads)
-    for (std::size_t r = stage.spatial_count; r < stage.axes.size(); ++r)
-      if (!load.irregular[r] && std::abs(load.strides[r]) == 1 && stage.axes[r].extent > 1 &&
-          (!best || stage.axes[r].extent > stage.axes[*best].extent))
-        best = r;
   if (!stage.stage->combiner || !stage.stage->combiner->associative) return std::nullopt;
+  std::optional<std::size_t> best;
+  for (std::size_t r = stage.spatial_count; r < stage.axes.size(); ++r) {
+    if (stage.axes[r].extent < shortest_axis) continue;
+    bool used = false;
+    bool straight = true;
+    for (const AccessInfo& load : stage.loads) {
+      used |= load.uses(r);
+      straight &= !load.uses(r) || (!load.irregular[r] && std::abs(load.strides[r]) == 1);
+    }
+    if (used && straight && (!best || stage.axes[r].extent > stage.axes[*best].extent)) best = r;
+  }
   return best;
 }
 

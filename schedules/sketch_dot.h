@@ -13,7 +13,8 @@ namespace tunesmith::schedules {
 
 GroupSketches dot_rule(const RuleContext& context, const StageGroup& group);
 
-/// The axis that this rule vectorises: the longest reduction axis along which a load is contiguous.
+/// The axis that this rule vectorises: the longest reduction axis along which every load that walks it is
+/// contiguous.
 std::optional<std::size_t> dot_axis(const StageInfo& stage);
 
 /// Stages that a vectorised reduction is split into. `partial` gathers `width` partial results, `lanes`

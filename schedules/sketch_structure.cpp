@@ -258,6 +258,22 @@ std::vector<std::size_t> prologue_of(const KernelInfo& info, std::size_t anchor,
   return result;
 }
 
+/// Maps that only `anchor` and other such maps read, in order.
+std::vector<std::size_t> private_maps(const KernelInfo& info, std::size_t anchor,
+                                      const std::vector<bool>& taken) {
+  std::vector<std::size_t> members{anchor};
+  for (std::size_t s = anchor; s-- > 0;) {
+    const StageInfo& stage = info.stages[s];
+    if (taken[s] || stage.kind != StageKind::map || stage.writes_output || stage.consumers.empty()) continue;
+    if (std::ranges::all_of(stage.consumers,
+                            [&](std::size_t c) { return std::ranges::find(members, c) != members.end(); }))
+      members.push_back(s);
+  }
+  members.erase(members.begin());
+  std::ranges::sort(members);
+  return members;
+}
+
 void form_groups(KernelInfo& info) {
   std::vector<bool> taken(info.stages.size(), false);
   auto take = [&](const StageGroup& group) {
@@ -290,16 +306,13 @@ void form_groups(KernelInfo& info) {
     take(group);
     info.groups.push_back(std::move(group));
   }
-  // What is left are maps: the last of a chain is the anchor, the maps that only it reads its prologue.
+  // What is left are maps: the last of a chain is the anchor, the maps that only the chain reads its
+  // prologue.
   for (std::size_t s = info.stages.size(); s-- > 0;) {
     if (taken[s]) continue;
     StageGroup group;
     group.anchor = s;
-    group.prologue = prologue_of(info, s, taken);
-    for (std::size_t i = 0; i < group.prologue.size(); ++i)
-      for (std::size_t p : prologue_of(info, group.prologue[i], taken))
-        if (std::ranges::find(group.prologue, p) == group.prologue.end()) group.prologue.push_back(p);
-    std::ranges::sort(group.prologue);
+    group.prologue = private_maps(info, s, taken);
     take(group);
     info.groups.push_back(std::move(group));
   }
@@ -388,7 +401,9 @@ std::optional<std::size_t> StageInfo::contiguous_reduction() const {
   std::optional<std::size_t> best;
   bool other_is_straight = false;
   for (const AccessInfo& load : loads) {
-    if (unit && axes[*unit].extent > 1 && contiguous_along(load, *unit)) other_is_straight = true;
+    bool walks = false;
+    for (std::size_t r = spatial_count; r < axes.size(); ++r) walks |= axes[r].extent > 1 && load.uses(r);
+    if (unit && walks && contiguous_along(load, *unit)) other_is_straight = true;
     for (std::size_t r = spatial_count; r < axes.size(); ++r)
       if (axes[r].extent > 1 && contiguous_along(load, r) && (!best || axes[r].extent > axes[*best].extent))
         best = r;

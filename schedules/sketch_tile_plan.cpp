@@ -1,6 +1,7 @@
 #include "schedules/sketch_tile_plan.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "ir/support/check.h"
 
@@ -53,11 +54,14 @@ void TilePlan::choose_axes() {
   std::vector<std::size_t> reused;
   for (std::size_t a = 0; a < s.spatial_count; ++a)
     if (a != vector_ && s.axes[a].extent > 1 && s.has_reuse(a)) reused.push_back(a);
-  // An axis that some load does not use at all gives more than a sliding window; then the longer axis.
+  // Best an axis that shares vector loads, then one that shares any load, then a sliding window.
   auto gain = [&](std::size_t a) {
-    const bool unused = std::ranges::any_of(s.loads, [&](const AccessInfo& l) { return !l.uses(a); });
-    const bool others = std::ranges::any_of(s.loads, [&](const AccessInfo& l) { return l.uses(a); });
-    return std::pair{unused && others, std::min<i64>(s.axes[a].extent, 16)};
+    bool spares = false, spares_vectors = false;
+    for (const AccessInfo& l : s.loads) {
+      spares |= !l.uses(a);
+      spares_vectors |= !l.uses(a) && l.uses(vector_);
+    }
+    return std::tuple{spares_vectors, spares, std::min<i64>(s.axes[a].extent, 16)};
   };
   std::ranges::stable_sort(
       reused, [&](std::size_t a, std::size_t b) { return gain(a) != gain(b) ? gain(a) > gain(b) : a > b; });

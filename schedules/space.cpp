@@ -29,6 +29,9 @@ double combinations(const Sketch& sketch) {
   return count;
 }
 
+/// Larger sketches are drawn more often, but no sketch is crowded out.
+double weight(const Sketch& sketch) { return 1 + std::log2(combinations(sketch)); }
+
 std::vector<i64> values_of(const Sketch& sketch, const std::vector<std::uint32_t>& choices) {
   std::vector<i64> result;
   const auto knobs = sketch.knobs();
@@ -185,7 +188,12 @@ std::optional<AnalyticCost> Space::analytic(const Candidate& candidate) const {
 }
 
 Candidate Space::random_candidate(Rng& rng) const {
-  return random_candidate(rng, static_cast<std::uint32_t>(rng.below(sketches_.size())));
+  double total = 0;
+  for (const auto& s : sketches_) total += weight(*s);
+  double at = rng.unit() * total;
+  std::uint32_t index = 0;
+  while (index + 1 < sketches_.size() && (at -= weight(*sketches_[index])) >= 0) ++index;
+  return random_candidate(rng, index);
 }
 
 Candidate Space::random_candidate(Rng& rng, std::uint32_t index) const {

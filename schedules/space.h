@@ -78,7 +78,7 @@ class Space {
   /// Applies the schedule and runs the analytic model on the nest; nullopt when it does not apply.
   std::optional<AnalyticCost> analytic(const Candidate& candidate) const;
 
-  /// Feasible; sketches are drawn with equal weight, knob values uniformly among the feasible.
+  /// Feasible; sketches are drawn by the logarithm of their size, knob values uniformly among the feasible.
   Candidate random_candidate(Rng& rng) const;
   /// The same within one sketch.
   Candidate random_candidate(Rng& rng, std::uint32_t sketch) const;
