@@ -242,8 +242,8 @@ std::string headed(Kernel kernel) {
 Kernel canonicalise(const Kernel& kernel) {
   Kernel result = kernel;
   simplify_all(result);
-  undo_permutations(result);
   drop_unit_axes(result);
+  undo_permutations(result);
   simplify_all(result);
   merge_axes(result);
   // Ordering operands may bring sums out of the simplifier's order, and the other way round: the second

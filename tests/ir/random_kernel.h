@@ -72,6 +72,9 @@ class KernelGenerator {
       } else if (kind == 1) {  // strided
         indices.push_back(var(axis.var) * 2 + 1);
         shape.push_back(2 * size);
+      } else if (kind == 2) {  // only the front part is read
+        indices.push_back(var(axis.var));
+        shape.push_back(size + 1);
       } else {
         indices.push_back(var(axis.var));
         shape.push_back(size);
