@@ -121,7 +121,8 @@ std::string KernelBuilder::unique_stage_name(std::string name) {
 void KernelBuilder::set_axis_order(std::vector<std::int32_t> order) { axis_order_ = std::move(order); }
 
 void KernelBuilder::split_axis(const std::vector<std::int64_t>& shape, std::int32_t dim, std::int64_t inner) {
-  const bool known = std::ranges::any_of(splits_, [&](const SplitAxis& s) { return s.shape == shape; });
+  const bool known =
+      std::ranges::any_of(splits_, [&](const SplitAxis& s) { return s.shape == shape && s.dim == dim; });
   if (!known) splits_.push_back({shape, dim, inner});
 }
 
@@ -129,7 +130,7 @@ Layout KernelBuilder::stage_order(const std::vector<std::int64_t>& shape) const 
   Layout order;
   if (shape.size() == axis_order_.size()) order = Layout::permutation(axis_order_);
   for (const SplitAxis& split : splits_)
-    if (split.shape == shape) return with_split(order, shape.size(), split.dim, split.inner);
+    if (split.shape == shape) order = with_split(order, shape.size(), split.dim, split.inner);
   return order;
 }
 
@@ -259,8 +260,8 @@ std::optional<TensorView> KernelBuilder::stage_already_holding(const TensorView&
   return TensorView{view.dtype, view.shape, BufferRead{l->buffer, view.dtype, view.shape, order}};
 }
 
-void KernelBuilder::output(std::string name, const TensorView& view, Layout layout,
-                           std::optional<Layout> iteration) {
+TensorView KernelBuilder::output(std::string name, const TensorView& view, Layout layout,
+                                 std::optional<Layout> iteration) {
   const Layout order = iteration.value_or(stage_order(view.shape));
   const auto holder = stage_already_holding(view, order);
   const TensorView stored = holder ? *holder : map_in_order(name, view, order);
@@ -269,6 +270,7 @@ void KernelBuilder::output(std::string name, const TensorView& view, Layout layo
   buffer.name = std::move(name);
   buffer.layout = memory_of_ordered(order, layout, view.shape.size());
   outputs_.push_back(*buffer_of(stored));
+  return stored;
 }
 
 Kernel KernelBuilder::finish() && {

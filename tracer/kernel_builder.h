@@ -80,9 +80,9 @@ class KernelBuilder {
   /// Declares `view` a kernel output; the stage that computes it writes the argument directly where possible.
   /// Outputs are in the order of these calls in the finished kernel. `layout`: a permutation, the order in
   /// memory. `iteration`: the axes of a stage that has to be added, stage_order() unless given; the
-  /// argument's logical dimensions are those axes.
-  void output(std::string name, const TensorView& view, ir::Layout layout = {},
-              std::optional<ir::Layout> iteration = {});
+  /// argument's logical dimensions are those axes. Returns a view that loads the stored elements.
+  TensorView output(std::string name, const TensorView& view, ir::Layout layout = {},
+                    std::optional<ir::Layout> iteration = {});
 
   /// The finished kernel, verified; temporary buffers that nothing reads are removed with their stages.
   /// REQUIRES: at least one output.
