@@ -40,6 +40,9 @@ struct ScheduleError {
     stage_was_scheduled,   // rfactor, compute_inline: must come before other steps on the stage
     tuple_cycle,           // components of a tuple reduction need each other's old value
     epilogue_without_tile, // reverse_compute_at inside a reduction that is not finished there and not accumulated
+    bad_layout,             // stage: the layout does not walk every dimension of the buffer once
+    registers_not_constant, // accumulate, compute_at: an index into the registers is not constant when unrolled
+    vectorized_tuple,       // vectorize: a reduction loop of a tuple state; its components step together
   };
   Code code{};
   std::uint32_t step = 0;  // index into the schedule

@@ -1,0 +1,33 @@
+#include "schedules/apply.h"
+
+#include "ir/simplify.h"
+#include "ir/support/check.h"
+#include "ir/verify.h"
+#include "schedules/check_nest.h"
+#include "schedules/lower.h"
+#include "schedules/steps.h"
+
+namespace tunesmith::schedules {
+
+using Code = ScheduleError::Code;
+
+Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Schedule& schedule) {
+  if (!kernel.symbols.empty()) return Unexpected(ScheduleError{Code::symbolic_kernel, 0});
+  LoopTree tree(kernel);
+  for (std::uint32_t i = 0; i < schedule.size(); ++i) {
+    const Status status = std::visit([&](const auto& step) { return take(tree, step, i); }, schedule[i]);
+    if (!status) return Unexpected(ScheduleError{status.error(), i});
+  }
+  if (const auto error = check_annotations(tree)) return Unexpected(*error);
+  ir::LoopNest nest = lower(tree);
+  nest.body = ir::simplify(nest.body);
+  if (nest.prepare) nest.prepare = ir::simplify(nest.prepare);
+  if (const auto error = check_registers(tree, nest)) return Unexpected(*error);
+#ifndef NDEBUG
+  const auto verified = ir::verify(nest);
+  TS_CHECK(verified.has_value(), verified.error().message);
+#endif
+  return nest;
+}
+
+}  // namespace tunesmith::schedules

@@ -1,0 +1,107 @@
+#include "schedules/check_nest.h"
+
+#include <algorithm>
+
+#include "ir/traverse.h"
+
+namespace tunesmith::schedules {
+namespace {
+
+using Code = ScheduleError::Code;
+using ir::LoopKind;
+
+bool is_expanded(LoopKind kind) { return kind == LoopKind::vectorize || kind == LoopKind::unroll; }
+
+/// True when all loops of `stage` from `position` on, and of what is attached to them, are unrolled.
+bool only_unrolled_inside(const LoopTree& tree, StageIndex stage, std::size_t position) {
+  const TreeStage& s = tree.stages[stage];
+  for (std::size_t p = position; p < s.order.size(); ++p)
+    if (s.nodes[s.order[p]].kind != LoopKind::unroll) return false;
+  for (StageIndex other : tree.sequence) {
+    const auto& place = tree.stages[other].place;
+    if (place && place->host == stage && tree.position(stage, place->loop) + 1 >= position) return false;
+  }
+  return !s.tile || tree.position(stage, s.tile->at) + 1 < position;
+}
+
+class RegisterCheck {
+ public:
+  explicit RegisterCheck(const ir::LoopNest& nest) : nest_(nest), expanded_(nest.vars.size(), false) {}
+
+  /// The buffer whose index is not constant.
+  std::optional<ir::BufferId> run() {
+    visit(nest_.body);
+    return bad_;
+  }
+
+ private:
+  void visit(const ir::Stmt& s) {
+    if (const auto* f = s.as<ir::For>()) expanded_[ir::index_of(f->var)] = is_expanded(f->kind);
+    if (const auto* l = s.as<ir::Let>()) expanded_[ir::index_of(l->var)] = is_constant(l->value);
+    if (const auto* st = s.as<ir::Store>()) check(st->buffer, st->index);
+    ir::for_each_child(
+        s, [&](const ir::Stmt& child) { visit(child); },
+        [&](const ir::Expr& e) {
+          ir::walk(e, [&](const ir::Expr& x) {
+            if (const auto* l = x.as<ir::Load>()) check(l->buffer, l->indices[0]);
+            return true;
+          });
+        });
+  }
+  bool is_constant(const ir::Expr& e) const {
+    bool constant = true;
+    ir::walk(e, [&](const ir::Expr& x) {
+      if (const auto* v = x.as<ir::Var>()) constant &= expanded_[ir::index_of(v->id)];
+      if (x.as<ir::Load>()) constant = false;
+      return constant;
+    });
+    return constant;
+  }
+  void check(ir::BufferId buffer, const ir::Expr& index) {
+    if (nest_.buffer(buffer).scope == ir::Scope::registers && !is_constant(index)) bad_ = buffer;
+  }
+
+  const ir::LoopNest& nest_;
+  std::vector<bool> expanded_;
+  std::optional<ir::BufferId> bad_;
+};
+
+/// The step that put a kernel buffer into registers.
+std::uint32_t register_step(const LoopTree& tree, const std::string& buffer) {
+  std::uint32_t step = no_step;
+  for (const TreeStage& s : tree.stages)
+    for (ir::BufferId output : s.def.outputs) {
+      if (tree.kernel.buffer(output).name != buffer) continue;
+      if (s.place && s.place->scope == ir::Scope::registers) step = s.place->step;
+      if (s.tile && s.tile->scope == ir::Scope::registers) step = s.tile->step;
+    }
+  return step;
+}
+
+}  // namespace
+
+std::optional<ScheduleError> check_annotations(const LoopTree& tree) {
+  for (StageIndex stage : tree.sequence) {
+    const TreeStage& s = tree.stages[stage];
+    for (std::size_t p = 0; p < s.order.size(); ++p) {
+      const Node& node = s.nodes[s.order[p]];
+      if (node.kind != LoopKind::vectorize) continue;
+      if (!only_unrolled_inside(tree, stage, p + 1))
+        return ScheduleError{Code::vectorize_not_inner, node.kind_step};
+      if (node.is_reduction && s.def.outputs.size() > 1)
+        return ScheduleError{Code::vectorized_tuple, node.kind_step};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<ScheduleError> check_registers(const LoopTree& tree, const ir::LoopNest& nest) {
+  const bool any =
+      std::ranges::any_of(nest.buffers, [](const ir::Buffer& b) { return b.scope == ir::Scope::registers; });
+  if (!any) return std::nullopt;
+  const auto bad = RegisterCheck(nest).run();
+  if (!bad) return std::nullopt;
+  return ScheduleError{Code::registers_not_constant, register_step(tree, nest.buffer(*bad).name)};
+}
+
+}  // namespace tunesmith::schedules

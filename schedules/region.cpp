@@ -1,0 +1,196 @@
+#include "schedules/region.h"
+
+#include <algorithm>
+
+#include "ir/support/check.h"
+#include "ir/traverse.h"
+
+namespace tunesmith::schedules {
+namespace {
+
+using i64 = std::int64_t;
+using ir::Expr;
+
+Expr normal(const Expr& e) { return ir::to_expr(ir::to_affine(e)); }
+
+/// The axis that a variable walks.
+std::optional<std::size_t> axis_of(const Expr& e, const std::vector<ir::Axis>& axes) {
+  const auto* v = e.as<ir::Var>();
+  const auto found =
+      std::ranges::find_if(axes, [&](const ir::Axis& a) { return v != nullptr && a.var == v->id; });
+  if (found == axes.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - axes.begin());
+}
+
+std::vector<ir::Axis> all_axes(const ir::Stage& stage) {
+  std::vector<ir::Axis> axes = stage.spatial;
+  axes.insert(axes.end(), stage.reduce.begin(), stage.reduce.end());
+  return axes;
+}
+
+/// A load, and whether a select decides if it is performed.
+struct Read {
+  const ir::Load* load;
+  bool guarded;
+};
+
+void collect(const Expr& e, ir::BufferId buffer, bool guarded, std::vector<Read>& reads) {
+  if (const auto* l = e.as<ir::Load>(); l && l->buffer == buffer) reads.push_back({l, guarded});
+  if (const auto* s = e.as<ir::Select>()) {
+    collect(s->condition, buffer, guarded, reads);
+    collect(s->yes, buffer, true, reads);
+    collect(s->no, buffer, true, reads);
+    return;
+  }
+  ir::for_each_child(e, [&](const Expr& child) { collect(child, buffer, guarded, reads); });
+}
+
+/// Both ranges as one; nullopt when their distance is not constant.
+std::optional<Range> join(const Range& a, const Range& b) {
+  const ir::Affine distance = ir::to_affine(b.base - a.base);
+  if (!distance.terms.empty()) return std::nullopt;
+  Range result = a;
+  result.may_overshoot |= b.may_overshoot;
+  if (distance.constant >= 0) {
+    result.extent = joined(a.extent, distance.constant, b.extent);
+  } else {
+    result.base = b.base;
+    result.extent = joined(b.extent, -distance.constant, a.extent);
+  }
+  return result;
+}
+
+}  // namespace
+
+Range RegionFinder::whole_axis(const ir::Axis& axis) const {
+  return {0, constant_extent(ir::int_value(axis.extent)), false};
+}
+
+std::vector<Range> RegionFinder::axes_to_compute(StageIndex stage) const {
+  const auto& place = tree_.stages[stage].place;
+  return place && place->after ? axes_from_host(stage) : axes_from_readers(stage);
+}
+
+std::vector<Range> RegionFinder::axes_of(StageIndex stage) const {
+  if (!frames_[stage].is_active()) return axes_to_compute(stage);
+  const std::size_t count = all_axes(tree_.stages[stage].def).size();
+  std::vector<Range> ranges;
+  for (std::size_t a = 0; a < count; ++a) ranges.push_back(frames_[stage].axis_range(a));
+  return ranges;
+}
+
+std::vector<Range> RegionFinder::axes_from_host(StageIndex stage) const {
+  const TreeStage& s = tree_.stages[stage];
+  const std::vector<Range> host = axes_of(s.place->host);
+  std::vector<Range> ranges;
+  for (std::size_t a = 0; a < s.def.spatial.size(); ++a) {
+    const NodeIndex along = s.place->host_axis[a];
+    if (along == no_node) {
+      ranges.push_back(whole_axis(s.def.spatial[a]));
+      continue;
+    }
+    Range range = host[along];
+    if (range.may_overshoot) range = clamped(range, s.def.spatial[a].extent);
+    ranges.push_back(std::move(range));
+  }
+  return ranges;
+}
+
+std::vector<Range> RegionFinder::axes_from_readers(StageIndex stage) const {
+  const ir::Stage& def = tree_.stages[stage].def;
+  const auto& place = tree_.stages[stage].place;
+  std::vector<std::optional<Range>> region(def.spatial.size());
+  for (StageIndex reader : tree_.sequence)
+    for (ir::BufferId output : def.outputs)
+      if (!place || tree_.is_inside(reader, place->host, place->loop))
+        add_reads(reader, output, def.spatial, region);
+  std::vector<Range> ranges;
+  for (std::size_t d = 0; d < region.size(); ++d)
+    ranges.push_back(region[d] ? std::move(*region[d]) : whole_axis(def.spatial[d]));
+  for (const ir::Axis& axis : def.reduce) ranges.push_back(whole_axis(axis));
+  return ranges;
+}
+
+void RegionFinder::add_reads(StageIndex reader, ir::BufferId buffer, const std::vector<ir::Axis>& dims,
+                             std::vector<std::optional<Range>>& region) const {
+  const ir::Stage& def = tree_.stages[reader].def;
+  std::vector<Read> reads;
+  for (const Expr& value : def.values) collect(value, buffer, false, reads);
+  if (reads.empty()) return;
+  const std::vector<ir::Axis> axes = all_axes(def);
+  const std::vector<Range> ranges = axes_of(reader);
+  for (const Read& read : reads)
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+      auto range = hull(read.load->indices[d], axes, ranges);
+      if (!range) range = whole_axis(dims[d]);
+      if (read.guarded || range->may_overshoot) range = clamped(std::move(*range), dims[d].extent);
+      auto both = region[d] ? join(*region[d], *range) : range;
+      region[d] = both ? std::move(*both) : whole_axis(dims[d]);
+    }
+}
+
+std::optional<Range> RegionFinder::hull(const Expr& index, const std::vector<ir::Axis>& axes,
+                                        const std::vector<Range>& ranges) const {
+  const ir::Affine affine = ir::to_affine(index);
+  Range result;
+  result.base = affine.constant;
+  result.extent = constant_extent(1);
+  for (const ir::AffineTerm& term : affine.terms) {
+    Range part;
+    if (const auto axis = axis_of(term.term, axes)) {
+      part = ranges[*axis];
+    } else if (const auto* b = term.term.as<ir::Binary>()) {
+      auto range = quotient(*b, axes, ranges);
+      if (!range) return std::nullopt;
+      part = std::move(*range);
+    } else {
+      return std::nullopt;
+    }
+    const i64 c = term.coefficient;
+    result.base = result.base + part.base * c;
+    if (c < 0) result.base = result.base + (part.extent.expr - 1) * c;
+    result.extent = span(part.extent, c < 0 ? -c : c, result.extent);
+    result.may_overshoot |= part.may_overshoot;
+  }
+  result.base = normal(result.base);
+  return result;
+}
+
+std::optional<Range> RegionFinder::quotient(const ir::Binary& e, const std::vector<ir::Axis>& axes,
+                                            const std::vector<Range>& ranges) const {
+  const i64* divisor = ir::as_int(e.b);
+  const bool is_quotient = e.op == ir::BinaryOp::floor_div, is_rest = e.op == ir::BinaryOp::floor_mod;
+  if (!divisor || *divisor < 1 || !(is_quotient || is_rest)) return std::nullopt;
+  const auto inner = hull(e.a, axes, ranges);
+  if (!inner) return std::nullopt;
+  const bool single = inner->extent.is_constant() && inner->extent.max == 1;
+  Range result;
+  result.may_overshoot = inner->may_overshoot;
+  if (single) {
+    result.base = is_quotient ? ir::floor_div(inner->base, e.b) : ir::floor_mod(inner->base, e.b);
+    result.extent = constant_extent(1);
+  } else if (is_rest) {
+    result.extent = constant_extent(*divisor);
+  } else {
+    result.base = ir::floor_div(inner->base, e.b);
+    const Expr last = ir::floor_div(inner->base + (inner->extent.expr - 1), e.b);
+    if (const i64* first = ir::as_int(result.base); first && inner->extent.is_constant())
+      result.extent = constant_extent(ir::int_value(last) - *first + 1);
+    else
+      result.extent = open_extent(last - result.base + 1, (inner->extent.max - 1) / *divisor + 2);
+  }
+  return result;
+}
+
+Range RegionFinder::clamped(Range range, const Expr& size) const {
+  const i64 limit = ir::int_value(size);
+  const auto base = ir::bounds(range.base, ranges_);
+  range.may_overshoot = false;
+  if (base && base->min >= 0 && base->max + range.extent.max <= limit) return range;
+  const Expr end = ir::min(range.base + range.extent.expr, size);
+  if (!base || base->min < 0) range.base = ir::max(range.base, 0);
+  range.extent = open_extent(ir::max(end - range.base, 0), std::min(range.extent.max, limit));
+  return range;
+}
+
+}  // namespace tunesmith::schedules

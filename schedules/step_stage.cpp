@@ -1,0 +1,89 @@
+// stage and streaming: copies of what a stage reads, and how it stores.
+#include <algorithm>
+
+#include "schedules/steps.h"
+
+namespace tunesmith::schedules {
+
+using Code = ScheduleError::Code;
+
+namespace {
+
+/// Every dimension walks its rest once, and blocks are whole.
+bool is_valid(const ir::Layout& layout, std::size_t rank) {
+  if (layout.is_row_major()) return true;
+  std::vector<int> rests(rank, 0);
+  for (const ir::LayoutDim& d : layout.order) {
+    if (d.dim < 0 || static_cast<std::size_t>(d.dim) >= rank || d.block < 0) return false;
+    if (d.block == 0) ++rests[static_cast<std::size_t>(d.dim)];
+  }
+  return std::ranges::all_of(rests, [](int count) { return count == 1; });
+}
+
+/// A stage that copies `buffer` point by point.
+ir::Stage copy_stage(ir::Kernel& kernel, ir::BufferId buffer, ir::BufferId copy) {
+  const ir::Buffer& source = kernel.buffer(buffer);
+  ir::Stage stage;
+  stage.name = kernel.buffer(copy).name;
+  stage.outputs = {copy};
+  std::vector<ir::Expr> point;
+  for (std::size_t d = 0; d < source.shape.size(); ++d) {
+    const ir::VarId var = kernel.vars.add(stage.name + ".d" + std::to_string(d));
+    stage.spatial.push_back({var, source.shape[d]});
+    point.push_back(ir::var(var));
+  }
+  stage.values = {ir::load(buffer, source.dtype, std::move(point))};
+  return stage;
+}
+
+}  // namespace
+
+/// stage(X, R, x):  for x: R(X)  ->  for x: { T = X on the region that R reads; R(T) }
+/// Legal always: a copy is a producer like any other. At root, the copy of a constant is made by `prepare`.
+Status take(LoopTree& tree, const StageBuffer& step, std::uint32_t number) {
+  if (!tree.find(step.reader)) return refuse(Code::unknown_stage);
+  if (ir::index_of(step.buffer) >= tree.kernel.buffers.size() || !tree.reads(step.reader, step.buffer))
+    return refuse(Code::unknown_buffer);
+  std::optional<NodeIndex> loop;
+  if (step.at) {
+    loop = tree.find(*step.at);
+    if (!loop) return refuse(tree.find(step.at->stage) ? Code::unknown_loop : Code::unknown_stage);
+    if (!tree.is_inside(step.reader, step.at->stage, *loop)) return refuse(Code::reader_outside);
+  }
+  ir::Buffer copy = tree.kernel.buffer(step.buffer);
+  if (!is_valid(step.layout, copy.shape.size())) return refuse(Code::bad_layout);
+  const bool moves_to_prepare = !step.at && copy.role == ir::Role::constant;
+  copy.name += loop ? ".pack" : moves_to_prepare ? ".prepared" : ".copy";
+  copy.role = moves_to_prepare ? ir::Role::prepared : ir::Role::temp;
+  copy.scope = step.at ? step.scope : ir::Scope::global;
+  copy.layout = step.layout;
+
+  // The stage is added first and taken back where its place is not allowed.
+  const ir::BufferId id = tree.kernel.add_buffer(std::move(copy));
+  const StageIndex stage = tree.add_stage(copy_stage(tree.kernel, step.buffer, id), step.reader, true);
+  TreeStage& added = tree.stages[stage];
+  added.is_copy = true;
+  if (loop) added.place = Place{step.at->stage, *loop, false, step.scope, number, {}};
+  redirect_loads(tree.stages[step.reader].def, step.buffer, id);
+  if (tree.inputs_finished(stage) && tree.inputs_finished(step.reader)) {
+    tree.stages[step.reader].scheduled = true;
+    if (step.at) tree.stages[step.at->stage].scheduled = true;
+    return {};
+  }
+  redirect_loads(tree.stages[step.reader].def, id, step.buffer);
+  std::erase(tree.sequence, stage);
+  tree.stages.pop_back();
+  tree.kernel.buffers.pop_back();
+  return refuse(Code::producer_outside);
+}
+
+/// streaming(S): the stores of S to its outputs bypass the caches. The same values: legal always.
+Status take(LoopTree& tree, const Streaming& step, std::uint32_t) {
+  TreeStage* stage = tree.find(step.stage);
+  if (!stage) return refuse(Code::unknown_stage);
+  stage->streaming = true;
+  stage->scheduled = true;
+  return {};
+}
+
+}  // namespace tunesmith::schedules
