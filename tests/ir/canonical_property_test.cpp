@@ -16,7 +16,7 @@ void check_same_results(const Kernel& kernel, const Kernel& canonical, Rng& rng)
   ASSERT_TRUE(after) << after.error().message << "\n" << print(kernel) << print(canonical);
   ASSERT_EQ(before->size(), after->size());
   for (std::size_t i = 0; i < before->size(); ++i)
-    ASSERT_TRUE(testing::same_bytes((*before)[i], (*after)[i])) << print(kernel) << print(canonical);
+    ASSERT_TRUE(testing::same_elements((*before)[i], (*after)[i])) << print(kernel) << print(canonical);
 }
 
 TEST(CanonicalProperty, KeepsTheMeaningAndIsStable) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "ir/host_tensor.h"
@@ -202,9 +203,17 @@ inline std::vector<HostTensor> reshaped_inputs(const Kernel& kernel, const std::
   return result;
 }
 
-inline bool same_bytes(const HostTensor& a, const HostTensor& b) {
-  return a.dtype() == b.dtype() && a.byte_size() == b.byte_size() &&
-         std::equal(a.bytes(), a.bytes() + a.byte_size(), b.bytes());
+/// Equal to the last bit; one NaN is as good as another.
+inline bool same_elements(const HostTensor& a, const HostTensor& b) {
+  if (a.dtype() != b.dtype() || a.byte_size() != b.byte_size()) return false;
+  const std::size_t width = size_bytes(a.dtype());
+  for (std::int64_t i = 0; i < a.size(); ++i) {
+    const std::byte* x = a.bytes() + static_cast<std::size_t>(i) * width;
+    const std::byte* y = b.bytes() + static_cast<std::size_t>(i) * width;
+    const bool both_nan = is_float(a.dtype()) && std::isnan(a.at(i)) && std::isnan(b.at(i));
+    if (!both_nan && !std::equal(x, x + width, y)) return false;
+  }
+  return true;
 }
 
 }  // namespace tunesmith::ir::testing

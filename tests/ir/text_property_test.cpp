@@ -12,7 +12,7 @@ namespace {
 void expect_same(const std::vector<HostTensor>& a, const std::vector<HostTensor>& b,
                  const std::string& text) {
   ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_TRUE(testing::same_bytes(a[i], b[i])) << text;
+  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_TRUE(testing::same_elements(a[i], b[i])) << text;
 }
 
 TEST(TextProperty, KernelsRoundTrip) {
