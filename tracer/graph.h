@@ -97,12 +97,16 @@ class Attributes {
   double get_float(std::string_view name) const;
   const std::string& get_text(std::string_view name) const;
   const std::vector<std::int64_t>& get_ints(std::string_view name) const;
+  const std::vector<double>& get_floats(std::string_view name) const;
   std::int64_t get_int_or(std::string_view name, std::int64_t otherwise) const;
 
   const std::vector<std::pair<std::string, AttributeValue>>& entries() const { return entries_; }
   bool operator==(const Attributes&) const = default;
 
  private:
+  const AttributeValue* find(std::string_view name) const;
+  template <class T>
+  const T& get(std::string_view name) const;
   std::vector<std::pair<std::string, AttributeValue>> entries_;
 };
 

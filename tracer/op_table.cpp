@@ -1,0 +1,95 @@
+#include "tracer/op_table.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "ir/support/error.h"
+#include "tracer/ops/infer.h"
+#include "tracer/ops/lower.h"
+#include "tracer/ops/reference.h"
+
+namespace tunesmith::tracer {
+namespace {
+
+using enum FusionClass;
+
+// In the order of OpKind.
+constexpr std::array<OpRow, op_kind_count> rows = {{
+    {OpKind::input, "input", leaf, 0, 0, nullptr, nullptr, nullptr},
+    {OpKind::constant, "constant", leaf, 0, 0, nullptr, nullptr, nullptr},
+    {OpKind::unary, "unary", elementwise, 1, 1, infer_unary, reference_unary, lower_unary},
+    {OpKind::binary, "binary", elementwise, 2, 2, infer_binary, reference_binary, lower_binary},
+    {OpKind::where, "where", elementwise, 3, 3, infer_where, reference_where, lower_where},
+    {OpKind::cast, "cast", elementwise, 1, 1, infer_cast, reference_cast, lower_cast},
+    {OpKind::bit_cast, "bit_cast", elementwise, 1, 1, infer_bit_cast, reference_bit_cast, lower_bit_cast},
+    {OpKind::reshape, "reshape", injective, 1, 1, infer_reshape, reference_reshape, lower_reshape},
+    {OpKind::transpose, "transpose", injective, 1, 1, infer_transpose, reference_transpose, lower_transpose},
+    {OpKind::expand, "expand", injective, 1, 1, infer_expand, reference_expand, lower_expand},
+    {OpKind::concat, "concat", injective, 1, -1, infer_concat, reference_concat, lower_concat},
+    {OpKind::slice, "slice", injective, 1, 1, infer_slice, reference_slice, lower_slice},
+    {OpKind::pad, "pad", injective, 1, 1, infer_pad, reference_pad, lower_pad},
+    {OpKind::tile, "tile", injective, 1, 1, infer_tile, reference_tile, lower_tile},
+    {OpKind::gather, "gather", injective, 2, 2, infer_gather, reference_gather, lower_gather},
+    {OpKind::gather_elements, "gather_elements", injective, 2, 2, infer_gather_elements,
+     reference_gather_elements, lower_gather_elements},
+    {OpKind::gather_nd, "gather_nd", injective, 2, 2, infer_gather_nd, reference_gather_nd, lower_gather_nd},
+    {OpKind::iota, "iota", injective, 0, 0, infer_iota, reference_iota, lower_iota},
+    {OpKind::resize, "resize", injective, 1, 1, infer_resize, reference_resize, lower_resize},
+    {OpKind::matmul, "matmul", contraction, 2, 2, infer_matmul, reference_matmul, lower_matmul},
+    {OpKind::conv, "conv", contraction, 2, 3, infer_conv, reference_conv, lower_conv},
+    {OpKind::conv_transpose, "conv_transpose", contraction, 2, 3, infer_conv_transpose,
+     reference_conv_transpose, lower_conv_transpose},
+    {OpKind::pool, "pool", contraction, 1, 1, infer_pool, reference_pool, lower_pool},
+    {OpKind::reduce, "reduce", reduction, 1, 1, infer_reduce, reference_reduce, lower_reduce},
+    {OpKind::arg_reduce, "arg_reduce", reduction, 1, 1, infer_arg_reduce, reference_arg_reduce,
+     lower_arg_reduce},
+    {OpKind::softmax, "softmax", reduction, 1, 1, infer_rows, reference_softmax, lower_softmax},
+    {OpKind::log_softmax, "log_softmax", reduction, 1, 1, infer_rows, reference_log_softmax,
+     lower_log_softmax},
+    {OpKind::layer_norm, "layer_norm", reduction, 1, 3, infer_norm, reference_layer_norm, lower_layer_norm},
+    {OpKind::rms_norm, "rms_norm", reduction, 1, 2, infer_norm, reference_rms_norm, lower_rms_norm},
+    {OpKind::group_norm, "group_norm", reduction, 1, 3, infer_group_norm, reference_group_norm,
+     lower_group_norm},
+    {OpKind::lrn, "lrn", reduction, 1, 1, infer_rows, reference_lrn, lower_lrn},
+    {OpKind::cumulate, "cumulate", opaque, 1, 1, infer_rows, reference_cumulate, nullptr},
+    {OpKind::scatter_elements, "scatter_elements", opaque, 3, 3, infer_scatter, reference_scatter_elements,
+     nullptr},
+    {OpKind::scatter_nd, "scatter_nd", opaque, 3, 3, infer_scatter, reference_scatter_nd, nullptr},
+    {OpKind::top_k, "top_k", opaque, 1, 1, infer_top_k, reference_top_k, nullptr},
+}};
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (static_cast<std::size_t>(rows[i].kind) != i) return false;
+  return true;
+}
+static_assert(in_order(), "rows must stand in the order of OpKind");
+
+}  // namespace
+
+const OpRow& op_row(OpKind kind) { return rows.at(static_cast<std::size_t>(kind)); }
+
+std::vector<HostTensor> evaluate_reference(const Graph& graph, std::span<const HostTensor> inputs) {
+  if (inputs.size() != graph.inputs().size())
+    throw_user_error("the graph takes {} inputs, {} were given", graph.inputs().size(), inputs.size());
+  std::vector<std::vector<HostTensor>> values(graph.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) values[index_of(graph.inputs()[i])] = {inputs[i]};
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const Op& op = graph.ops()[i];
+    if (op.kind == OpKind::input) continue;
+    if (op.kind == OpKind::constant) {
+      values[i] = {op.data};
+      continue;
+    }
+    std::vector<HostTensor> operands;
+    for (const ValueId input : op.inputs) operands.push_back(values[index_of(input.op)].at(input.output));
+    values[i] = op_row(op.kind).reference(operands, op.attributes);
+  }
+  std::vector<HostTensor> outputs;
+  for (const Graph::Output& output : graph.outputs())
+    outputs.push_back(values[index_of(output.value.op)].at(output.value.output));
+  return outputs;
+}
+
+}  // namespace tunesmith::tracer
