@@ -417,6 +417,12 @@ class Costing {
     double count = lanes.vectorised && a.walks[lanes.depth].varies() ? lanes.chunks : 1;
     for (std::size_t d = 0; d < body.loops.size(); ++d)
       if (body.loops[d].kind == LoopKind::unroll && a.walks[d].varies()) count *= body.loops[d].trips;
+    if (!lanes.vectorised) {  // scalars taken out of vectors
+      const Buffer& buffer = c_.nest_.buffer(a.buffer);
+      double elements = 1;
+      for (const Expr& extent : buffer.shape) elements *= static_cast<double>(c_.prober.eval(extent));
+      count = std::min(count, std::ceil(elements * a.element_bytes / c_.machine_.vector_bytes));
+    }
     double& known = registers_[{body.group, a.buffer}];
     known = std::max(known, count);
   }

@@ -28,11 +28,7 @@ class DotSketch : public GroupSketch {
         axis_(axis),
         lanes_(std::max(1, context.machine.lanes(context.info.stages[group.anchor].widest_bytes))) {
     choose_rows();
-    std::vector<i64> widths;
-    for (i64 vectors : {1, 2, 4, 8})
-      if (vectors * lanes_ <= stage_.axes[axis_].extent || vectors == 1) widths.push_back(vectors * lanes_);
-    if (widths.front() > stage_.axes[axis_].extent) widths = {stage_.axes[axis_].extent};
-    knobs_.push_back({"width", std::move(widths), false});
+    knobs_.push_back({"width", partial_widths(stage_.axes[axis_].extent, lanes_), false});
     for (std::size_t row : rows_) {
       std::vector<i64> domain;
       for (i64 tile : {1, 2, 3, 4, 6, 8})
@@ -93,12 +89,13 @@ class DotSketch : public GroupSketch {
     std::vector<std::size_t> tiled;
     for (std::size_t r = 0; r < rows_.size(); ++r)
       if (values[1 + r] > 1) tiled.push_back(rows_[r]);
+    if (!at) return accumulate_alone(e, partials);
     emit_partial_loops(e, stage_, axis_, partials, tiled);
-    if (at) {
-      e.annotate(loop_of(self, stage_.spatial_count), LoopKind::unroll);  // the lanes that are left
-      e.accumulate(self, *at);
-      for (std::size_t index : group_.epilogue) place_epilogue(e, static_cast<StageIndex>(index), *at, tiled);
-    }
+    // The lanes that are left.
+    const bool folds = stage_.kind == StageKind::reduction;
+    e.annotate(loop_of(self, stage_.spatial_count), folds ? LoopKind::vectorize : LoopKind::unroll);
+    e.accumulate(self, *at);
+    for (std::size_t index : group_.epilogue) place_epilogue(e, static_cast<StageIndex>(index), *at, tiled);
   }
 
  private:
@@ -139,6 +136,18 @@ class DotSketch : public GroupSketch {
     return all;
   }
 
+  /// A reduction to one element: the partial results are registers inside a loop of one step around them.
+  void accumulate_alone(Emitter& e, const PartialStages& partials) const {
+    const LoopId lanes = loop_of(partials.partial, 0);
+    e.split(lanes, partials.width);
+    std::vector<LoopId> order{lanes.outer()};
+    for (std::size_t r = 0; r < stage_.axes.size(); ++r) order.push_back(loop_of(partials.partial, 1 + r));
+    order.push_back(lanes.inner());
+    e.reorder(order);
+    e.annotate(lanes.inner(), LoopKind::vectorize);
+    e.accumulate(partials.partial, lanes.outer());
+  }
+
   void place_epilogue(Emitter& e, StageIndex stage, LoopId at, std::span<const std::size_t> tiled) const {
     e.reverse_compute_at(stage, at);
     for (std::size_t row : tiled) e.annotate(loop_of(stage, row), LoopKind::unroll);
@@ -173,6 +182,17 @@ std::optional<std::size_t> dot_axis(const StageInfo& stage) {
     if (used && straight && (!best || stage.axes[r].extent > stage.axes[*best].extent)) best = r;
   }
   return best;
+}
+
+std::vector<i64> partial_widths(i64 extent, i64 lanes) {
+  std::vector<i64> widths;
+  for (i64 width : {lanes, 2 * lanes, 4 * lanes, 8 * lanes})
+    if (width <= extent && (extent % width) % lanes == 0) widths.push_back(width);
+  // No whole vectors: narrower ones that divide the axis, or it whole.
+  for (i64 width = lanes / 2; widths.empty() && width > 1; width /= 2)
+    if (extent % width == 0) widths.push_back(width);
+  if (widths.empty()) widths.push_back(std::min(extent, lanes));
+  return widths;
 }
 
 PartialStages emit_partials(Emitter& e, const StageInfo& stage, std::size_t axis, i64 width, i64 lanes) {

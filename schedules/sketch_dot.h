@@ -17,6 +17,10 @@ GroupSketches dot_rule(const RuleContext& context, const StageGroup& group);
 /// contiguous.
 std::optional<std::size_t> dot_axis(const StageInfo& stage);
 
+/// Numbers of partial results of an axis, ascending: whole vectors, so that no step fills a vector in part.
+/// An axis that no such number fits is split all the same, with a ragged last step.
+std::vector<std::int64_t> partial_widths(std::int64_t extent, std::int64_t lanes);
+
 /// Stages that a vectorised reduction is split into. `partial` gathers `width` partial results, `lanes`
 /// (where it exists) joins them to one vector, the stage itself joins the lanes of that vector.
 struct PartialStages {

@@ -14,7 +14,9 @@ namespace {
 
 constexpr double gather_cycles = 1.2;  // per element of a strided vector access
 constexpr double line_cycles = 12;     // per cache line that is fetched for one element
+constexpr double staged_copy_cycles = 0.3;
 constexpr double loop_cycles = 1;
+constexpr i64 cache_ways = 8;
 
 i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 LoopId loop_of(StageIndex stage, std::size_t axis) {
@@ -42,6 +44,7 @@ class MapSketch : public GroupSketch {
 
   bool feasible(std::span<const i64> values) const override {
     const i64 block = value(values, block_, 0);
+    if (value(values, stage_knob_, 0) != 0 && value(values, tile_, 1) < 4) return false;
     return block == 0 || (block % width(values) == 0 && block < extent(unit_));
   }
 
@@ -61,6 +64,10 @@ class MapSketch : public GroupSketch {
         continue;
       }
       cycles += points * gather_cycles;
+      if (value(values, stage_knob_, 0) != 0) {  // lines are read whole, the strided reads stay in L1
+        cycles += points * staged_copy_cycles;
+        continue;
+      }
       const double per_line = static_cast<double>(value(values, tile_, 1)) * load.element_bytes;
       if (static_cast<double>(load.elements) * load.element_bytes > static_cast<double>(machine_.l1_bytes))
         cycles +=
@@ -124,7 +131,8 @@ class MapSketch : public GroupSketch {
       span = block;
     }
     std::optional<LoopId> rest;
-    if (span > width(values)) {
+    // A staged tile needs a loop around it.
+    if (span > width(values) || value(values, stage_knob_, 0) != 0) {
       e.split(vector, width(values));
       rest = vector.outer();
       vector = vector.inner();
@@ -135,6 +143,7 @@ class MapSketch : public GroupSketch {
     order.push_back(vector);
     e.reorder(order);
     e.annotate(vector, LoopKind::vectorize);
+    if (value(values, stage_knob_, 0) != 0) stage_tile(e, self, *rest);
     if (value(values, stream_, 0) != 0) e.streaming(self);
     if (is_parallel(values) && (!outer.empty() || rest))
       e.annotate(outer.empty() ? *rest : e.fuse(outer), LoopKind::parallel);
@@ -142,6 +151,24 @@ class MapSketch : public GroupSketch {
 
  private:
   i64 extent(std::size_t axis) const { return stage_.axes[axis].extent; }
+
+  /// Copies the tile of each operand that is contiguous along the other axis, whole lines at a time.
+  void stage_tile(Emitter& e, StageIndex self, LoopId at) const {
+    for (const AccessInfo& load : stage_.loads) {
+      if (!load.uses(unit_) || std::abs(load.strides[unit_]) == 1 || !transposed_) continue;
+      for (std::size_t d = 0; d < load.dim_axis.size(); ++d) {
+        if (load.dim_axis[d] != transposed_ || std::abs(load.strides[*transposed_]) != 1) continue;
+        const StageIndex copy = e.stage_buffer(load.buffer, self, at, {});
+        std::vector<LoopId> order;
+        for (std::size_t other = 0; other < load.dim_axis.size(); ++other)
+          if (other != d) order.push_back(loop_of(copy, other));
+        order.push_back(loop_of(copy, d));
+        e.reorder(order);
+        e.annotate(loop_of(copy, d), LoopKind::vectorize);
+        break;
+      }
+    }
+  }
   i64 value(std::span<const i64> values, std::optional<std::size_t> knob, i64 otherwise) const {
     return knob ? values[*knob] : otherwise;
   }
@@ -157,6 +184,13 @@ class MapSketch : public GroupSketch {
     if (block != 0) chunks *= static_cast<double>(ceil_div(extent(unit_), block));
     if (chunks == 1) chunks = static_cast<double>(ceil_div(extent(unit_), width(values)));
     return chunks;
+  }
+
+  /// Share of the lines of a strided tile that evict each other: rows a power of two apart share a set.
+  double conflict_share(const AccessInfo& load, std::span<const i64> values) const {
+    const i64 stride = std::abs(load.strides[unit_]) * load.element_bytes;
+    const i64 rows = std::min(width(values), extent(unit_));
+    return stride % machine_.page_bytes == 0 && rows > cache_ways ? 0.5 : 0.0;
   }
 
   void find_transposed() {
@@ -189,6 +223,7 @@ class MapSketch : public GroupSketch {
       for (i64 tile : {4, 8, 16, 32, 64})
         if (tile <= extent(*transposed_)) tiles.push_back(tile);
       tile_ = add("tile", std::move(tiles), false);
+      stage_knob_ = add("stage", {0, 1}, true);
     }
     std::vector<i64> blocks{0};
     for (i64 vectors : {2, 8, 32, 128, 512, 2048})
@@ -231,7 +266,7 @@ class MapSketch : public GroupSketch {
   std::vector<std::size_t> rows_;  // outermost first
   std::optional<std::size_t> transposed_;
   std::vector<Knob> knobs_;
-  std::optional<std::size_t> tile_, block_, stream_, par_;
+  std::optional<std::size_t> tile_, stage_knob_, block_, stream_, par_;
 };
 
 }  // namespace

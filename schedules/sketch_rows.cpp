@@ -136,7 +136,12 @@ class RowsSketch : public GroupSketch {
     const StageInfo& s = info_.stages[index];
     const auto axis = s.kind == StageKind::map ? std::nullopt : dot_axis(s);
     if (!axis || s.axes[*axis].extent < 2) return std::nullopt;
-    return emit_partials(e, s, *axis, std::min(width, s.axes[*axis].extent), lanes_);
+    // The widest of the axis's own widths that the knob allows.
+    const std::vector<i64> widths = partial_widths(s.axes[*axis].extent, lanes_);
+    i64 chosen = widths.front();
+    for (i64 w : widths)
+      if (w <= width) chosen = w;
+    return emit_partials(e, s, *axis, chosen, lanes_);
   }
 
   LoopId row_loop(Emitter& e, std::span<const i64> values) const {
@@ -160,7 +165,8 @@ class RowsSketch : public GroupSketch {
     if (p.lanes) e.compute_at(*p.lanes, at, ir::Scope::registers);
     e.compute_at(p.partial, at, ir::Scope::registers);
     emit_partial_loops(e, s, *dot_axis(s), p, {});
-    e.annotate(loop_of(self, s.spatial_count), LoopKind::unroll);
+    const bool folds = s.kind == StageKind::reduction;
+    e.annotate(loop_of(self, s.spatial_count), folds ? LoopKind::vectorize : LoopKind::unroll);
   }
 
   void vectorize_map(Emitter& e, std::size_t index, std::span<const i64> values) const {

@@ -42,7 +42,10 @@ class TileSketch : public GroupSketch {
 
   double estimate_ns(std::span<const i64> values) const override {
     const int threads = is_parallel(values) ? threads_ : 1;
-    return estimate_tile_ns(stage_, plan_.point(own(values)), machine_, threads) + side_stages_ns(threads);
+    TilePoint point = plan_.point(own(values));
+    if (prologue_ == Prologue::inlined)
+      for (const AccessInfo& load : stage_.loads) point.load_slots.push_back(recompute_slots(load));
+    return estimate_tile_ns(stage_, point, machine_, threads) + side_stages_ns(threads);
   }
 
   void emit(std::span<const i64> values, Schedule& schedule) const override {
@@ -53,6 +56,13 @@ class TileSketch : public GroupSketch {
  private:
   std::span<const i64> own(std::span<const i64> values) const { return values.first(plan_.knobs().size()); }
   bool is_parallel(std::span<const i64> values) const { return threads_ > 1 && values.back() != 0; }
+
+  /// Operations of the inlined stage that produces what `load` reads; guards cost extra masks.
+  double recompute_slots(const AccessInfo& load) const {
+    for (std::size_t p : group_.prologue)
+      if (info_.stages[p].store.buffer == load.buffer) return info_.stages[p].slots + 1;
+    return 0;
+  }
 
   /// Copies of the prologue through memory, and the epilogue's extra operands.
   double side_stages_ns(int threads) const {

@@ -97,6 +97,7 @@ class TileModel {
       } else {
         loads += in_lanes ? count * vectors : count * 0.5;
       }
+      if (!p_.load_slots.empty()) slots += count * vectors * p_.load_slots[l];
       if (s_.loads[l].is_guarded && p_.pack[l] == PackKind::none) slots += count * vectors * guard_slots;
     }
     double unroll = 1;
@@ -221,6 +222,22 @@ i64 registers_of(const StageInfo& stage, const TilePoint& point) {
     if (load.uses(point.vector_axis) && reused) live = std::max(live, vectors);
   }
   return accumulators + live + 1;
+}
+
+double code_size_of(const StageInfo& stage, const TilePoint& point) {
+  double size = 1;
+  for (std::size_t a = 0; a < stage.axes.size(); ++a) {
+    const i64 extent = stage.axes[a].extent;
+    const double tile =
+        static_cast<double>(a == point.vector_axis ? ceil_div(point.tile[a], point.lanes) : point.tile[a]);
+    // A tail is a smaller copy; a ragged block repeats the copies inside it.
+    double copies = 1;
+    if (point.block[a] % point.tile[a] != 0 || (point.block[a] == extent && extent % point.tile[a] != 0))
+      copies += 0.5;
+    if (extent % point.block[a] != 0) copies += (extent % point.block[a]) % point.tile[a] != 0 ? 1.5 : 1;
+    size *= tile * copies;
+  }
+  return size;
 }
 
 double estimate_tile_ns(const StageInfo& stage, const TilePoint& point, const Machine& machine, int threads) {

@@ -29,10 +29,14 @@ struct TilePoint {
   std::vector<std::size_t> inner;
   std::vector<std::size_t> reduce;
   std::vector<PackKind> pack;  // one a load of the stage
+  /// Operations to recompute an element at each load of it (stages that were inlined); empty: none.
+  std::vector<double> load_slots;
 };
 
 /// Vector values that the tile keeps alive.
 std::int64_t registers_of(const StageInfo& stage, const TilePoint& point);
+/// Vector instructions of all copies of the unrolled body: the full tile and its tails.
+double code_size_of(const StageInfo& stage, const TilePoint& point);
 /// Nanoseconds of the whole stage on the busiest of `threads`.
 double estimate_tile_ns(const StageInfo& stage, const TilePoint& point, const Machine& machine, int threads);
 

@@ -14,6 +14,8 @@ namespace {
 constexpr i64 window_extent = 11;  // reduction axes up to this length may be unrolled whole
 constexpr i64 window_points = 49;  // all of them together
 constexpr double l2_share = 0.9;
+constexpr double largest_code =
+    2500;  // vector operations of one kernel: the instruction cache, and compile time
 
 /// The candidates that are at most `extent`, and `extent` itself where it is at most `largest`.
 std::vector<i64> up_to(std::vector<i64> candidates, i64 extent, i64 largest) {
@@ -193,9 +195,7 @@ bool TilePlan::feasible(std::span<const i64> values) const {
   if (p.block[reduce_.back()] % p.tile[reduce_.back()] != 0 &&
       p.block[reduce_.back()] != s.axes[reduce_.back()].extent)
     return false;
-  double unrolled = static_cast<double>(registers_of(s, p));
-  for (std::size_t a : reduce_) unrolled *= static_cast<double>(p.tile[a]);
-  if (unrolled > 1024) return false;
+  if (code_size_of(s, p) > largest_code) return false;
   for (std::size_t l = 0; l < s.loads.size(); ++l) {
     if (p.pack[l] != PackKind::local) continue;
     double bytes = s.loads[l].element_bytes;

@@ -18,8 +18,9 @@ using i64 = std::int64_t;
 namespace {
 
 constexpr int rejection_tries = 64;
-constexpr int class_samples = 400;          // per sketch, when it has too many candidates to enumerate
+constexpr int class_samples = 200;          // per sketch, when it has too many candidates to enumerate
 constexpr double enumerable = 600;          // sketches up to this size are enumerated
+constexpr std::size_t descents = 3;         // from the best samples of a sketch
 constexpr std::size_t applied_a_class = 3;  // candidates of a class that are tried on the analytic model
 constexpr std::uint64_t sampling_seed = 0x7453;
 
@@ -289,15 +290,16 @@ std::vector<RankedCandidate> Space::class_representatives(std::size_t limit) con
       enumerate(*this, s, table);
       continue;
     }
-    Estimated best{{s, std::vector<std::uint32_t>(sketch(s).knobs().size(), 0)}, 0};
-    best.ns = estimate_ns(best.candidate);
+    std::vector<Estimated> drawn;
     for (int i = 0; i < class_samples; ++i) {
       Candidate candidate = random_candidate(rng, s);
       const double ns = estimate_ns(candidate);
-      if (ns < best.ns) best = {candidate, ns};
+      drawn.push_back({candidate, ns});
       table.offer(std::move(candidate));
     }
-    table.offer(descend(*this, best.candidate, true));
+    std::ranges::stable_sort(drawn, {}, &Estimated::ns);
+    for (std::size_t i = 0; i < descents && i < drawn.size(); ++i)
+      table.offer(descend(*this, std::move(drawn[i].candidate), true));
   }
   std::vector<RankedCandidate> result;
   for (std::vector<Estimated>& members : table.ranked()) {

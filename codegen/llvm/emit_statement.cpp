@@ -37,11 +37,16 @@ void Emitter::emit_for(const ir::For& loop) {
     if (in_vector_) throw EmitError{"a parallel loop inside a vectorized one"};
     return emit_parallel(loop);
   }
+  if (constant == nullptr && loop.kind == ir::LoopKind::serial) {
+    const Value extent = evaluate(loop.extent);
+    return emit_serial(loop, extent.value);
+  }
   if (constant == nullptr)
     throw EmitError{fmt::format("loop '{}' has an extent that is not constant", nest_.vars.name(loop.var))};
   if (*constant <= 0) return;
   switch (loop.kind) {
-    case ir::LoopKind::serial: return emit_serial(loop, *constant);
+    case ir::LoopKind::serial:
+      return emit_serial(loop, b_.getInt64(static_cast<std::uint64_t>(*constant)));
     case ir::LoopKind::vectorize: return emit_vectorized(loop, *constant);
     case ir::LoopKind::unroll:
       for (std::int64_t i = 0; i < *constant; ++i) {
@@ -54,7 +59,7 @@ void Emitter::emit_for(const ir::For& loop) {
   }
 }
 
-void Emitter::emit_serial(const ir::For& loop, std::int64_t extent) {
+void Emitter::emit_serial(const ir::For& loop, llvm::Value* extent) {
   auto* before = b_.GetInsertBlock();
   auto* body = llvm::BasicBlock::Create(context_, "loop", f_.function);
   auto* after = llvm::BasicBlock::Create(context_, "after", f_.function);
@@ -82,7 +87,10 @@ void Emitter::emit_serial(const ir::For& loop, std::int64_t extent) {
     bumped.push_back(entry);
   }
   before = b_.GetInsertBlock();
-  b_.CreateBr(body);
+  if (llvm::isa<llvm::ConstantInt>(extent))
+    b_.CreateBr(body);
+  else
+    b_.CreateCondBr(b_.CreateICmpSGT(extent, b_.getInt64(0)), body, after);
   b_.SetInsertPoint(body);
   auto* index = b_.CreatePHI(b_.getInt64Ty(), 2);
   index->addIncoming(b_.getInt64(0), before);
@@ -103,7 +111,7 @@ void Emitter::emit_serial(const ir::For& loop, std::int64_t extent) {
   }
   auto* next = b_.CreateAdd(index, b_.getInt64(1), "", true, true);
   index->addIncoming(next, latch);
-  b_.CreateCondBr(b_.CreateICmpNE(next, b_.getInt64(static_cast<std::uint64_t>(extent))), body, after);
+  b_.CreateCondBr(b_.CreateICmpNE(next, extent), body, after);
   b_.SetInsertPoint(after);
   bindings_.erase(loop.var);
   memo_.clear();

@@ -101,7 +101,7 @@ class Emitter {
   // emit_statement.cpp
   void emit(const ir::Stmt& s);
   void emit_for(const ir::For& loop);
-  void emit_serial(const ir::For& loop, std::int64_t extent);
+  void emit_serial(const ir::For& loop, llvm::Value* extent);
   void emit_vectorized(const ir::For& loop, std::int64_t extent);
   void emit_store(const ir::Store& store);
   bool emit_horizontal_reduction(const ir::Store& store, const Address& address);
