@@ -25,7 +25,7 @@ std::string names(Printer& printer, const std::vector<Id>& ids) {
 
 /// A single item as it is, several as "(a, b)".
 std::string grouped(std::size_t count, const std::string& text) {
-  return count == 1 ? text : "(" + text + ")";
+  return count == 1 ? text : fmt::format("({})", text);
 }
 
 bool has_usual_identity(const Combiner& combiner) {

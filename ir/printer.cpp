@@ -59,19 +59,18 @@ void repeated_nodes(const Expr& e, std::unordered_map<const ExprNode*, int>& use
   if (!e.as<Var>() && !e.as<IntImm>() && !e.as<FloatImm>()) order.push_back(e);
 }
 
-std::string float_text(const FloatImm& n) {
-  std::string text;
-  if (std::isnan(n.value))
-    text = "nan";
-  else if (std::isinf(n.value))
-    text = n.value < 0 ? "-inf" : "inf";
-  else if (n.dtype == DType::f32)
-    text = fmt::format("{}", static_cast<float>(n.value));
-  else
-    text = fmt::format("{}", n.value);
+std::string float_digits(const FloatImm& n) {
+  if (std::isnan(n.value)) return "nan";
+  if (std::isinf(n.value)) return n.value < 0 ? "-inf" : "inf";
+  const std::string text =
+      n.dtype == DType::f32 ? fmt::format("{}", static_cast<float>(n.value)) : fmt::format("{}", n.value);
   const bool looks_integer = text.find_first_not_of("-0123456789") == std::string::npos;
-  if (looks_integer) text += ".0";
-  return n.dtype == DType::f32 ? text : fmt::format("{}:{}", text, to_string(n.dtype));
+  return looks_integer ? fmt::format("{}.0", text) : text;
+}
+
+std::string float_text(const FloatImm& n) {
+  const std::string digits = float_digits(n);
+  return n.dtype == DType::f32 ? digits : fmt::format("{}:{}", digits, to_string(n.dtype));
 }
 
 std::string int_text(const IntImm& n) {
@@ -102,7 +101,7 @@ bool is_reserved(std::string_view word) {
 std::string as_identifier(std::string_view name) {
   std::string result;
   for (char c : name) result.push_back(is_identifier_part(c) ? c : '_');
-  if (result.empty() || !is_identifier_start(result[0])) result.insert(0, "_");
+  if (result.empty() || !is_identifier_start(result[0])) result.insert(result.begin(), '_');
   return result;
 }
 
@@ -171,8 +170,8 @@ std::string Printer::node(const Expr& e, int context) {
       [&](const Unary& n) {
         // A minus before a digit reads as a negative constant, so that case is written as a call.
         if (n.op == UnaryOp::neg && !n.a.as<IntImm>() && !n.a.as<FloatImm>())
-          return "-" + expr(n.a, unary_precedence);
-        if (n.op == UnaryOp::logical_not) return "!" + expr(n.a, unary_precedence);
+          return fmt::format("-{}", expr(n.a, unary_precedence));
+        if (n.op == UnaryOp::logical_not) return fmt::format("!{}", expr(n.a, unary_precedence));
         return call(to_string(n.op), {n.a});
       },
       [&](const Binary& n) { return binary(n, context); },
@@ -195,7 +194,7 @@ std::string Printer::binary(const Binary& n, int context) {
   const int left = infix->precedence + (infix->precedence == 4 ? 1 : 0);
   const std::string text =
       fmt::format("{} {} {}", expr(n.a, left), infix->symbol, expr(n.b, infix->precedence + 1));
-  return infix->precedence < context ? "(" + text + ")" : text;
+  return infix->precedence < context ? fmt::format("({})", text) : text;
 }
 
 }  // namespace tunesmith::ir
