@@ -26,9 +26,10 @@ bool only_unrolled_inside(const LoopTree& tree, StageIndex stage, std::size_t po
 
 class RegisterCheck {
  public:
-  explicit RegisterCheck(const ir::LoopNest& nest) : nest_(nest), expanded_(nest.vars.size(), false) {}
+  explicit RegisterCheck(const ir::LoopNest& nest)
+      : nest_(nest), expanded_(nest.vars.size(), false), depth_(nest.buffers.size(), 0) {}
 
-  /// The buffer whose index is not constant.
+  /// A buffer whose index is not constant, or that other threads use.
   std::optional<ir::BufferId> run() {
     visit(nest_.body);
     return bad_;
@@ -36,7 +37,11 @@ class RegisterCheck {
 
  private:
   void visit(const ir::Stmt& s) {
-    if (const auto* f = s.as<ir::For>()) expanded_[ir::index_of(f->var)] = is_expanded(f->kind);
+    const auto* f = s.as<ir::For>();
+    const bool is_parallel = f && f->kind == LoopKind::parallel;
+    if (f) expanded_[ir::index_of(f->var)] = is_expanded(f->kind);
+    if (const auto* a = s.as<ir::Allocate>()) depth_[ir::index_of(a->buffer)] = parallel_;
+    parallel_ += is_parallel;
     if (const auto* l = s.as<ir::Let>()) expanded_[ir::index_of(l->var)] = is_constant(l->value);
     if (const auto* st = s.as<ir::Store>()) check(st->buffer, st->index);
     ir::for_each_child(
@@ -47,6 +52,7 @@ class RegisterCheck {
             return true;
           });
         });
+    parallel_ -= is_parallel;
   }
   bool is_constant(const ir::Expr& e) const {
     bool constant = true;
@@ -58,11 +64,14 @@ class RegisterCheck {
     return constant;
   }
   void check(ir::BufferId buffer, const ir::Expr& index) {
-    if (nest_.buffer(buffer).scope == ir::Scope::registers && !is_constant(index)) bad_ = buffer;
+    if (nest_.buffer(buffer).scope != ir::Scope::registers) return;
+    if (!is_constant(index) || depth_[ir::index_of(buffer)] != parallel_) bad_ = buffer;
   }
 
   const ir::LoopNest& nest_;
   std::vector<bool> expanded_;
+  std::vector<int> depth_;  // parallel loops around the allocation of a buffer
+  int parallel_ = 0;
   std::optional<ir::BufferId> bad_;
 };
 

@@ -11,7 +11,8 @@ namespace tunesmith::schedules {
 
 /// A vectorized loop with other loops or stages inside, or over a tuple state.
 std::optional<ScheduleError> check_annotations(const LoopTree& tree);
-/// An index into registers that is not constant once unroll and vectorize loops are expanded.
+/// An index into registers that is not constant once unroll and vectorize loops are expanded, or a parallel
+/// loop between registers and their use.
 std::optional<ScheduleError> check_registers(const LoopTree& tree, const ir::LoopNest& nest);
 
 }  // namespace tunesmith::schedules

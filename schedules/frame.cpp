@@ -165,14 +165,13 @@ Range Frame::range(NodeIndex node) const {
   result.may_overshoot = outer.may_overshoot || inner.may_overshoot;
   const bool ragged = !known.is_known() || !divides(n.factor, known);
   result.may_overshoot |= ragged && !(outer.extent.is_constant() && outer.extent.max == 1);
-  for (const SplitView& split : guarded_) result.may_overshoot |= split.whole == node;
   return result;
 }
 
 Range Frame::axis_range(std::size_t axis) const {
   Range result = range(static_cast<NodeIndex>(axis));
   result.base = axes_[axis].base + result.base;
-  result.may_overshoot |= axes_[axis].may_overshoot;
+  result.may_overshoot |= axes_[axis].may_overshoot || !guarded_.empty() || !conditions_.empty();
   return result;
 }
 

@@ -61,8 +61,15 @@ Stmt Lowering::consumers(StageIndex stage, std::size_t position) {
   std::vector<Stmt> stmts;
   for (StageIndex other : tree_.sequence) {
     const auto& place = tree_.stages[other].place;
-    if (place && place->after && place->host == stage && place->loop == s.order[position])
-      stmts.push_back(nest_of(other, RegionFinder(tree_, frames_, ranges_).axes_to_compute(other)));
+    if (!place || !place->after || place->host != stage || place->loop != s.order[position]) continue;
+    const RegionFinder finder(tree_, frames_, ranges_);
+    std::vector<Range> axes = finder.axes_to_compute(other);
+    Expr condition;
+    for (std::size_t a = 0; a < axes.size(); ++a)
+      if (const Expr left = finder.cut(axes[a], tree_.stages[other].def.spatial[a].extent))
+        condition = condition ? ir::logical_and(condition, left) : left;
+    const Stmt nest = nest_of(other, std::move(axes));
+    stmts.push_back(condition ? ir::if_then(condition, nest) : nest);
   }
   if (stmts.empty()) return {};
   const Stmt all = ir::block(std::move(stmts));

@@ -218,7 +218,10 @@ Stmt Lowering::bound(StageIndex stage, std::size_t position, Phase phase, Expr v
       const Expr part = frame.value(n);
       if (part.as<ir::Var>() || ir::as_int(part)) continue;
       names.emplace_back(s.nodes[n].var, part);
-      ranges_[s.nodes[n].var] = {0, std::max<i64>(frame.extent(n).max - 1, 0)};
+      // Guarded loops may run past the end of the part: only what the expression says is certain.
+      const auto range = ir::bounds(part, ranges_);
+      ranges_.erase(s.nodes[n].var);
+      if (range) ranges_[s.nodes[n].var] = *range;
       frame.rename(n, ir::var(s.nodes[n].var));
     }
   Stmt result = resolved(stage, position, phase);
@@ -252,7 +255,7 @@ Stmt Lowering::resolved(StageIndex stage, std::size_t position, Phase phase) {
     }
     const ir::VarId name = nest_.vars.add(nest_.vars.name(s.nodes[split.inner].var) + ".size");
     extent.expr = ir::var(name);
-    ranges_[name] = {0, extent.max};
+    ranges_[name] = {1, extent.max};
     frame.set_extent(split.inner, std::move(extent));
     return ir::let(name, size, resolved(stage, position, phase));
   }

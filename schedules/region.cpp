@@ -89,11 +89,21 @@ std::vector<Range> RegionFinder::axes_from_host(StageIndex stage) const {
       ranges.push_back(whole_axis(s.def.spatial[a]));
       continue;
     }
-    Range range = host[along];
-    if (range.may_overshoot) range = clamped(range, s.def.spatial[a].extent);
-    ranges.push_back(std::move(range));
+    ranges.push_back(host[along]);
   }
   return ranges;
+}
+
+Expr RegionFinder::cut(Range& range, const Expr& size) const {
+  const i64 limit = ir::int_value(size);
+  const auto base = ir::bounds(range.base, ranges_);
+  const bool sure = base && base->max + range.extent.max <= limit;
+  const bool cuts = range.may_overshoot && !sure;
+  range.may_overshoot = false;
+  if (!cuts) return {};
+  const Expr count = ir::min(size - range.base, range.extent.expr);
+  range.extent = open_extent(count, std::min(range.extent.max, limit));
+  return range.base < size;
 }
 
 std::vector<Range> RegionFinder::axes_from_readers(StageIndex stage) const {
@@ -187,9 +197,13 @@ Range RegionFinder::clamped(Range range, const Expr& size) const {
   const auto base = ir::bounds(range.base, ranges_);
   range.may_overshoot = false;
   if (base && base->min >= 0 && base->max + range.extent.max <= limit) return range;
+  // Where nothing is read in the end, one element stays: extents are never zero.
   const Expr end = ir::min(range.base + range.extent.expr, size);
-  if (!base || base->min < 0) range.base = ir::max(range.base, 0);
-  range.extent = open_extent(ir::max(end - range.base, 0), std::min(range.extent.max, limit));
+  const bool before = !base || base->min < 0, beyond = !base || base->max > limit - 1;
+  if (before) range.base = ir::max(range.base, 0);
+  if (beyond) range.base = ir::min(range.base, limit - 1);
+  const Expr count = end - range.base;
+  range.extent = open_extent(before || beyond ? ir::max(count, 1) : count, std::min(range.extent.max, limit));
   return range;
 }
 

@@ -57,7 +57,9 @@ constexpr Explanation explanations[] = {
     {Code::no_reduction_inside, "no_reduction_inside",
      "no reduction loop of the stage lies inside the loop; name a loop outside of one"},
     {Code::already_accumulated, "already_accumulated", "the stage has a tile already"},
-    {Code::not_associative, "not_associative", "the combiner does not merge partial results"},
+    {Code::not_associative, "not_associative",
+     "the combiner does not merge partial results: its reduction loops keep their order, and rfactor is not "
+     "legal"},
     {Code::not_reduction_axis, "not_reduction_axis", "the axis is not a reduction axis of the stage"},
     {Code::stage_was_scheduled, "stage_was_scheduled",
      "rfactor and compute_inline change the stage itself: they must come before other steps on it"},
@@ -68,7 +70,9 @@ constexpr Explanation explanations[] = {
     {Code::bad_layout, "bad_layout",
      "each dimension of the buffer needs one entry without a block, and blocks must be positive"},
     {Code::registers_not_constant, "registers_not_constant",
-     "an index into registers varies with a loop; unroll or vectorize the loops inside, or use scope local"},
+     "the index into registers varies with a loop, or another thread uses them; unroll or vectorize the "
+     "loops inside, "
+     "or use scope local"},
     {Code::vectorized_tuple, "vectorized_tuple",
      "the components of a tuple state change together; vectorize a spatial loop (after rfactor, say)"},
 };

@@ -177,6 +177,7 @@ class Parser {
     if (name == "fuse") return Fuse{loop(), (comma(), loop())};
     if (name == "reorder") {
       Reorder reorder;
+      if (text_.substr(at_, 1) == ")") return reorder;
       do reorder.loops.push_back(loop());
       while (take(",") && error_.empty());
       return reorder;

@@ -76,6 +76,28 @@ std::optional<std::vector<NodeIndex>> axes_along(const LoopTree& tree, StageInde
   return along;
 }
 
+/// How much of a node the loops around a place fix.
+enum class Fixed : std::uint8_t {
+  all,
+  front,  // what is left is one run of points
+  none,
+  holes,  // what is left are points apart from each other
+};
+
+Fixed fixed_part(const TreeStage& stage, NodeIndex node, std::size_t around) {
+  const Node& n = stage.nodes[node];
+  if (n.use == Node::Use::loop) {
+    const auto place = std::ranges::find(stage.order, node) - stage.order.begin();
+    return static_cast<std::size_t>(place) < around ? Fixed::all : Fixed::none;
+  }
+  const Fixed outer = fixed_part(stage, n.first, around);
+  if (n.use == Node::Use::fused) return outer == Fixed::all || outer == Fixed::none ? outer : Fixed::holes;
+  const Fixed inner = fixed_part(stage, n.second, around);
+  if (outer == Fixed::all) return inner == Fixed::none ? Fixed::front : inner;
+  if (inner == Fixed::none) return outer;
+  return Fixed::holes;
+}
+
 bool writes_output(const LoopTree& tree, StageIndex stage) {
   return std::ranges::any_of(tree.stages[stage].def.outputs, [&](ir::BufferId id) {
     return tree.kernel.buffer(id).role == ir::Role::output;
@@ -95,15 +117,19 @@ Status take(LoopTree& tree, const ComputeAt& step, std::uint32_t number) {
   if (stage->place) return refuse(Code::already_attached);
   if (writes_output(tree, step.stage)) return refuse(Code::stage_is_output);
   if (tree.is_inside(step.loop.stage, step.stage, no_node)) return refuse(Code::reader_outside);
+  bool is_read = false;
   for (ir::BufferId output : stage->def.outputs)
-    for (StageIndex reader : tree.readers(output))
+    for (StageIndex reader : tree.readers(output)) {
       if (!tree.is_inside(reader, step.loop.stage, *loop)) return refuse(Code::reader_outside);
+      is_read = true;
+    }
+  if (!is_read) return refuse(Code::reader_outside);
   return attach(tree, step.stage, {step.loop.stage, *loop, false, step.scope, number, {}});
 }
 
 /// reverse_compute_at(D, x):  for x: C; D(C)  ->  for x: { C; D on the points that C finished }
-/// Legal where D reads C point by point, so that the iterations of x cover D without overlap, and where C is
-/// finished in x: inside a reduction of C only with a tile, and then in the last iteration.
+/// Legal where D reads C point by point, so that the iterations of x cover D without overlap, and where a run
+/// of points of C is finished in x: inside a reduction of C only with a tile, and then in the last iteration.
 Status take(LoopTree& tree, const ReverseComputeAt& step, std::uint32_t number) {
   TreeStage* stage = tree.find(step.stage);
   if (!stage) return refuse(Code::unknown_stage);
@@ -120,6 +146,9 @@ Status take(LoopTree& tree, const ReverseComputeAt& step, std::uint32_t number) 
   const TreeStage& h = tree.stages[host];
   for (std::size_t p = 0; p <= tree.position(host, *loop); ++p)
     if (h.nodes[h.order[p]].is_reduction && !h.tile) return refuse(Code::epilogue_without_tile);
+  for (NodeIndex axis = 0; axis < h.def.spatial.size(); ++axis)
+    if (fixed_part(h, axis, tree.position(host, *loop) + 1) == Fixed::holes)
+      return refuse(Code::producer_outside);
   return attach(tree, step.stage, {host, *loop, true, ir::Scope::global, number, std::move(*along)});
 }
 

@@ -14,6 +14,11 @@ Code missing(LoopTree& tree, const LoopId& loop) {
   return tree.find(loop.stage) ? Code::unknown_loop : Code::unknown_stage;
 }
 
+std::vector<NodeIndex> reductions(const LoopTree& tree, StageIndex stage, std::vector<NodeIndex> loops) {
+  std::erase_if(loops, [&](NodeIndex n) { return !tree.stages[stage].nodes[n].is_reduction; });
+  return loops;
+}
+
 std::string part_name(const LoopTree& tree, const Node& node, const char* suffix) {
   return tree.kernel.vars.name(node.var) + suffix;
 }
@@ -87,8 +92,8 @@ Status take(LoopTree& tree, const Fuse& step, std::uint32_t) {
 }
 
 /// reorder(x, y, …): the loops take the places that they have together, in the given order.
-/// Legal: points of spatial axes are independent, and combiners may be applied in any order. A stage
-/// attached inside must keep the loops around it.
+/// Legal: points of spatial axes are independent, and states that merge may take values in any order; the
+/// reduction loops of other combiners keep theirs. A stage attached inside must keep the loops around it.
 Status take(LoopTree& tree, const Reorder& step, std::uint32_t) {
   std::vector<NodeIndex> loops;
   std::vector<std::size_t> places;
@@ -106,6 +111,9 @@ Status take(LoopTree& tree, const Reorder& step, std::uint32_t) {
   std::vector<NodeIndex> after = before;
   std::ranges::sort(places);
   for (std::size_t i = 0; i < loops.size(); ++i) after[places[i]] = loops[i];
+  const auto& combiner = tree.stages[stage].def.combiner;
+  if (combiner && !combiner->associative && reductions(tree, stage, before) != reductions(tree, stage, after))
+    return refuse(Code::not_associative);
   for (std::size_t p = 0; p < before.size(); ++p) {
     if (!tree.is_attach_point(stage, before[p])) continue;
     const auto end = static_cast<std::ptrdiff_t>(p);

@@ -24,6 +24,14 @@ ir::Stage with_fresh_axes(ir::Kernel& kernel, const ir::Stage& stage) {
   return fresh;
 }
 
+/// Says in the values what the partial tail says to lowering: past the end they are the identity.
+void guard_values(ir::Stage& stage, const PartialTail& tail) {
+  const ir::Expr outer = ir::var(stage.reduce[tail.outer - stage.spatial.size()].var);
+  const ir::Expr inside = outer * tail.factor + ir::var(stage.spatial[tail.inner].var) < tail.extent;
+  for (std::size_t c = 0; c < stage.values.size(); ++c)
+    stage.values[c] = ir::select(inside, stage.values[c], stage.combiner->identity[c]);
+}
+
 }  // namespace
 
 /// accumulate(C, x):  for x: for r: C[i] += f  ->  for x: { T = 0 or C; for r: T[i] += f; C = T }
@@ -53,7 +61,7 @@ Status take(LoopTree& tree, const Rfactor& step, std::uint32_t) {
   TreeStage* stage = tree.find(step.stage);
   if (!stage) return refuse(Code::unknown_stage);
   if (!stage->def.is_reduction()) return refuse(Code::not_reduction);
-  const ir::Stage def = stage->def;
+  ir::Stage def = stage->def;
   const std::size_t spatial_count = def.spatial.size();
   if (step.axis < spatial_count || step.axis >= spatial_count + def.reduce.size())
     return refuse(Code::not_reduction_axis);
@@ -61,6 +69,8 @@ Status take(LoopTree& tree, const Rfactor& step, std::uint32_t) {
   if (step.factor < 1) return refuse(Code::bad_factor);
   if (stage->scheduled) return refuse(Code::stage_was_scheduled);
 
+  if (stage->partial) guard_values(def, *stage->partial);
+  stage->partial.reset();
   ir::Kernel& kernel = tree.kernel;
   ir::Stage partial = with_fresh_axes(kernel, def);
   const std::size_t axis = step.axis - spatial_count;

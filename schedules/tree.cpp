@@ -103,8 +103,9 @@ bool LoopTree::is_finished_before(StageIndex producer, StageIndex reader) const 
   const auto before = [&](StageIndex a, StageIndex b) {
     return std::ranges::find(sequence, a) < std::ranges::find(sequence, b);
   };
-  if (is_inside(reader, producer, stages[producer].order.empty() ? no_node : stages[producer].order[0]))
-    return true;  // an epilogue: checked when it is attached
+  // Inside the producer: complete for its epilogues (checked when they are attached) and what is in them.
+  for (StageIndex s = reader; stages[s].place; s = stages[s].place->host)
+    if (stages[s].place->host == producer) return stages[s].place->after;
   const auto& place = stages[producer].place;
   if (!place) return before(producer, root_of(reader));
   if (!place->after) return is_inside(reader, place->host, place->loop);
