@@ -1,0 +1,401 @@
+// Shapes, constants, and operators that move elements.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "tracer/composites.h"
+#include "tracer/onnx/node.h"
+#include "tracer/onnx/tensor_proto.h"
+
+namespace tunesmith::tracer {
+namespace {
+
+using Values = std::vector<ValueId>;
+using Ints = std::vector<std::int64_t>;
+
+std::int64_t product(std::span<const std::int64_t> values) {
+  return std::accumulate(values.begin(), values.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+/// Axes from an attribute (older operator sets) or operand `i`; empty when neither is there.
+Ints axes_of(const Node& n, std::size_t i) {
+  if (n.has("axes")) return n.integers("axes");
+  return n.has_input(i) ? n.constant_ints(i, "axes") : Ints{};
+}
+
+Values constant(const Node& n) {
+  Graph& g = n.graph();
+  if (const auto* a = n.find("value")) return {g.add_constant(tensor_of(a->t(), n.folder_path()))};
+  if (const auto* a = n.find("value_float")) return {ops::scalar(g, DType::f32, a->f())};
+  if (const auto* a = n.find("value_int")) {
+    HostTensor tensor(DType::i64, {});
+    tensor.set_int(0, a->i());
+    return {g.add_constant(std::move(tensor))};
+  }
+  if (n.has("value_ints")) return {ops::index_vector(g, n.integers("value_ints"))};
+  if (n.has("value_floats")) {
+    const std::vector<double> values = n.reals("value_floats");
+    HostTensor tensor(DType::f32, {static_cast<std::int64_t>(values.size())});
+    for (std::size_t i = 0; i < values.size(); ++i) tensor.set(static_cast<std::int64_t>(i), values[i]);
+    return {g.add_constant(std::move(tensor))};
+  }
+  n.refuse(
+      "has no value that is supported; accepted: value, value_float, value_floats, value_int, value_ints");
+}
+
+Values constant_of_shape(const Node& n) {
+  HostTensor value(DType::f32, {1});
+  if (const auto* a = n.find("value")) value = tensor_of(a->t(), n.folder_path());
+  if (value.size() != 1) n.refuse("attribute 'value' must have one element");
+  return {ops::expand(n.graph(), n.graph().add_constant(value.reshaped({})), n.constant_ints(0, "shape"))};
+}
+
+Values shape(const Node& n) {
+  const Ints dims = n.dims(0);
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  auto bound = [&](std::int64_t value) {
+    return std::clamp<std::int64_t>(value < 0 ? value + rank : value, 0, rank);
+  };
+  const std::int64_t start = bound(n.integer("start", 0)), end = bound(n.integer("end", rank));
+  return {
+      ops::index_vector(n.graph(), start < end ? Ints(dims.begin() + start, dims.begin() + end) : Ints{})};
+}
+
+Values size(const Node& n) {
+  HostTensor tensor(DType::i64, {});
+  tensor.set_int(0, product(n.dims(0)));
+  return {n.graph().add_constant(std::move(tensor))};
+}
+
+Values reshape(const Node& n) {
+  const Ints dims = n.dims(0);
+  Ints target = n.constant_ints(1, "shape");
+  const bool allow_zero = n.integer("allowzero", 0) != 0;
+  for (std::size_t d = 0; d < target.size(); ++d)
+    if (target[d] == 0 && !allow_zero) {
+      if (d >= dims.size())
+        n.refuse("entry {} of the shape copies a dimension that the operand does not have", d);
+      target[d] = dims[d];
+    }
+  const auto open = std::ranges::find(target, -1);
+  if (open != target.end()) {
+    *open = 1;
+    const std::int64_t rest = product(target);
+    *open = rest == 0 ? 0 : product(dims) / rest;
+  }
+  return {ops::reshape(n.graph(), n.input(0), target)};
+}
+
+Values flatten(const Node& n) { return {ops::flatten(n.graph(), n.input(0), n.integer("axis", 1))}; }
+Values squeeze(const Node& n) { return {ops::squeeze(n.graph(), n.input(0), axes_of(n, 1))}; }
+Values unsqueeze(const Node& n) { return {ops::unsqueeze(n.graph(), n.input(0), axes_of(n, 1))}; }
+
+Values transpose(const Node& n) {
+  Ints reversed(n.rank(0));
+  for (std::size_t d = 0; d < reversed.size(); ++d)
+    reversed[d] = static_cast<std::int64_t>(reversed.size() - 1 - d);
+  return {ops::transpose(n.graph(), n.input(0), n.integers("perm", reversed))};
+}
+
+Values expand(const Node& n) {
+  const Ints want = n.constant_ints(1, "shape"), own = n.dims(0);
+  Ints target(std::max(want.size(), own.size()), 1);
+  for (std::size_t d = 0; d < target.size(); ++d) {
+    const std::int64_t a = d < own.size() ? own[own.size() - 1 - d] : 1,
+                       b = d < want.size() ? want[want.size() - 1 - d] : 1;
+    if (a != b && a != 1 && b != 1) n.refuse("an axis of extent {} cannot be expanded to {}", a, b);
+    target[target.size() - 1 - d] = a == 1 ? b : a;
+  }
+  return {ops::expand(n.graph(), n.input(0), target)};
+}
+
+Values concat(const Node& n) { return {ops::concat(n.graph(), n.all_inputs(), n.required_integer("axis"))}; }
+
+Values slice(const Node& n) {
+  const Ints dims = n.dims(0);
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  Ints begin, end, axes, steps;
+  if (n.opset() < 10) {
+    begin = n.integers("starts");
+    end = n.integers("ends");
+    axes = n.integers("axes");
+  } else {
+    begin = n.constant_ints(1, "starts");
+    end = n.constant_ints(2, "ends");
+    if (n.has_input(3)) axes = n.constant_ints(3, "axes");
+    if (n.has_input(4)) steps = n.constant_ints(4, "steps");
+  }
+  if (axes.empty())
+    for (std::size_t i = 0; i < begin.size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
+  if (steps.empty()) steps.assign(begin.size(), 1);
+  if (end.size() != begin.size() || axes.size() != begin.size() || steps.size() != begin.size())
+    n.refuse("starts, ends, axes and steps have different lengths");
+  Ints starts(dims.size(), 0), sizes = dims, strides(dims.size(), 1);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] < -rank || axes[i] >= rank || steps[i] == 0)
+      n.refuse("axis {} or step {} is out of range", axes[i], steps[i]);
+    const auto d = static_cast<std::size_t>(axes[i] < 0 ? axes[i] + rank : axes[i]);
+    const std::int64_t extent = dims[d], step = steps[i];
+    // Bounds count from the end where negative and are cut to the axis; walking backwards, -1 means before
+    // the front.
+    auto cut = [&](std::int64_t bound, std::int64_t low, std::int64_t high) {
+      return std::clamp(bound < 0 ? std::max(bound, -extent - 1) + extent : bound, low, high);
+    };
+    const std::int64_t first = step > 0 ? cut(begin[i], 0, extent) : cut(begin[i], 0, extent - 1);
+    const std::int64_t last = step > 0 ? cut(end[i], 0, extent) : cut(end[i], -1, extent - 1);
+    sizes[d] = std::max<std::int64_t>(
+        0, step > 0 ? (last - first + step - 1) / step : (first - last - step - 1) / -step);
+    starts[d] = sizes[d] == 0 ? 0 : first;
+    strides[d] = step;
+  }
+  return {ops::slice(n.graph(), n.input(0), starts, sizes, strides)};
+}
+
+Values split(const Node& n) {
+  const Ints dims = n.dims(0);
+  const std::int64_t axis = n.integer("axis", 0);
+  Ints sizes = n.has("split") ? n.integers("split") : n.has_input(1) ? n.constant_ints(1, "split") : Ints{};
+  if (!sizes.empty()) return ops::split(n.graph(), n.input(0), axis, sizes);
+  return ops::split_evenly(n.graph(), n.input(0), axis,
+                           n.integer("num_outputs", static_cast<std::int64_t>(n.output_count())));
+}
+
+Values pad(const Node& n) {
+  const std::size_t rank = n.rank(0);
+  const bool old = n.opset() < 11;
+  Ints given = old ? n.integers("pads") : n.constant_ints(1, "pads");
+  Ints pads = given;
+  if (!old && n.has_input(3)) {
+    const Ints axes = n.constant_ints(3, "axes");
+    pads.assign(2 * rank, 0);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const auto d =
+          static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
+      if (d >= rank || given.size() != 2 * axes.size())
+        n.refuse("pads and axes do not fit to {} dimensions", rank);
+      pads[d] = given[i];
+      pads[rank + d] = given[axes.size() + i];
+    }
+  }
+  double value = old ? n.real("value", 0) : 0;
+  if (!old && n.has_input(2)) value = n.constant_float(2, "constant_value");
+  return {ops::pad(n.graph(), n.input(0), pads, n.text("mode", "constant"), value)};
+}
+
+Values tile(const Node& n) { return {ops::tile(n.graph(), n.input(0), n.constant_ints(1, "repeats"))}; }
+Values gather(const Node& n) {
+  return {ops::gather(n.graph(), n.input(0), n.input(1), n.integer("axis", 0))};
+}
+Values gather_elements(const Node& n) {
+  return {ops::gather_elements(n.graph(), n.input(0), n.input(1), n.integer("axis", 0))};
+}
+Values gather_nd(const Node& n) {
+  return {ops::gather_nd(n.graph(), n.input(0), n.input(1), n.integer("batch_dims", 0))};
+}
+Values scatter_elements(const Node& n) {
+  return {ops::scatter_elements(n.graph(), n.input(0), n.input(1), n.input(2), n.integer("axis", 0),
+                                n.text("reduction", "none"))};
+}
+Values scatter_nd(const Node& n) {
+  return {ops::scatter_nd(n.graph(), n.input(0), n.input(1), n.input(2), n.text("reduction", "none"))};
+}
+
+Values range(const Node& n) {
+  const DType dtype = n.type(0).dtype;
+  const double start = n.constant_float(0, "start"), limit = n.constant_float(1, "limit"),
+               delta = n.constant_float(2, "delta");
+  if (delta == 0) n.refuse("the step is 0");
+  const auto count = static_cast<std::int64_t>(std::max(0.0, std::ceil((limit - start) / delta)));
+  HostTensor tensor(dtype, {count});
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double value = start + static_cast<double>(i) * delta;
+    if (ir::is_float(dtype))
+      tensor.set(i, value);
+    else
+      tensor.set_int(i, static_cast<std::int64_t>(value));
+  }
+  return {n.graph().add_constant(std::move(tensor))};
+}
+
+Values eye_like(const Node& n) {
+  const Ints dims = n.dims(0);
+  if (dims.size() != 2) n.refuse("needs an operand of 2 dimensions");
+  const DType dtype =
+      n.has("dtype") ? dtype_of(static_cast<std::int32_t>(n.integer("dtype", 1))) : n.type(0).dtype;
+  HostTensor tensor(dtype, dims);
+  const std::int64_t k = n.integer("k", 0);
+  for (std::int64_t i = 0; i < dims[0]; ++i)
+    if (i + k >= 0 && i + k < dims[1]) {
+      if (ir::is_float(dtype))
+        tensor.set(i * dims[1] + i + k, 1);
+      else
+        tensor.set_int(i * dims[1] + i + k, 1);
+    }
+  return {n.graph().add_constant(std::move(tensor))};
+}
+
+Values trilu(const Node& n) {
+  return {ops::trilu(n.graph(), n.input(0), n.integer("upper", 1) != 0,
+                     n.has_input(1) ? n.constant_ints(1, "k").at(0) : 0)};
+}
+
+Values one_hot(const Node& n) {
+  Graph& g = n.graph();
+  const ValueId values = n.input(2);
+  auto pick = [&](std::int64_t i) { return ops::reshape(g, ops::slice(g, values, {i}, {1}, {1}), {}); };
+  ValueId indices = n.input(0);
+  if (g.type(indices).dtype != DType::i64) indices = ops::cast(g, indices, DType::i64);
+  const auto depth = static_cast<std::int64_t>(n.constant_float(1, "depth"));
+  return {ops::one_hot(g, indices, depth, pick(1), pick(0), n.integer("axis", -1))};
+}
+
+/// NCHW blocks of the channel axis to space, and back.
+Values depth_to_space(const Node& n) {
+  Graph& g = n.graph();
+  const Ints d = n.dims(0);
+  const std::int64_t b = n.required_integer("blocksize"), c = d[1] / (b * b);
+  const bool crd = n.text("mode", "DCR") == "CRD";
+  const ValueId split =
+      ops::reshape(g, n.input(0), crd ? Ints{d[0], c, b, b, d[2], d[3]} : Ints{d[0], b, b, c, d[2], d[3]});
+  const ValueId moved = ops::transpose(g, split, crd ? Ints{0, 1, 4, 2, 5, 3} : Ints{0, 3, 4, 1, 5, 2});
+  return {ops::reshape(g, moved, {d[0], c, d[2] * b, d[3] * b})};
+}
+
+Values space_to_depth(const Node& n) {
+  Graph& g = n.graph();
+  const Ints d = n.dims(0);
+  const std::int64_t b = n.required_integer("blocksize");
+  const ValueId split = ops::reshape(g, n.input(0), {d[0], d[1], d[2] / b, b, d[3] / b, b});
+  return {ops::reshape(g, ops::transpose(g, split, {0, 3, 5, 1, 2, 4}),
+                       {d[0], d[1] * b * b, d[2] / b, d[3] / b})};
+}
+
+Values resize(const Node& n) {
+  const Ints dims = n.dims(0);
+  const std::size_t rank = dims.size();
+  ops::ResizeOptions o;
+  o.mode = n.text("mode", "nearest");
+  const bool old = n.opset() < 11 || n.proto().op_type() == "Upsample";
+  o.coordinates = n.text("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+  o.nearest = n.text("nearest_mode", old ? "floor" : "round_prefer_floor");
+  o.cubic_a = n.real("cubic_coeff_a", -0.75);
+  o.exclude_outside = n.integer("exclude_outside", 0) != 0;
+  o.antialias = n.integer("antialias", 0) != 0;
+  o.extrapolation = n.real("extrapolation_value", 0);
+  std::vector<double> given_scales;
+  Ints given_sizes;
+  if (n.has("scales")) {
+    given_scales = n.reals("scales");
+  } else {
+    const std::size_t at = old ? 1 : 2;
+    if (n.has_input(at)) {
+      const HostTensor scales = n.constant(at, "scales");
+      for (std::int64_t i = 0; i < scales.size(); ++i) given_scales.push_back(scales.at(i));
+    }
+    if (!old && n.has_input(3)) given_sizes = n.constant_ints(3, "sizes");
+  }
+  Ints axes = n.integers("axes");
+  if (axes.empty())
+    for (std::size_t d = 0; d < rank; ++d) axes.push_back(static_cast<std::int64_t>(d));
+  o.sizes = dims;
+  o.scales.assign(rank, 1.0);
+  const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
+  double common = policy == "not_smaller" ? 0 : std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const auto d =
+        static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
+    if (d >= rank) n.refuse("axis {} is out of range", axes[i]);
+    if (!given_sizes.empty()) {
+      const double ratio = static_cast<double>(given_sizes.at(i)) / static_cast<double>(dims[d]);
+      common = policy == "not_smaller" ? std::max(common, ratio) : std::min(common, ratio);
+      o.sizes[d] = given_sizes[i];
+      o.scales[d] = ratio;
+    } else if (!given_scales.empty()) {
+      o.scales[d] = given_scales.at(i);
+      o.sizes[d] = static_cast<std::int64_t>(std::floor(static_cast<double>(dims[d]) * given_scales[i]));
+    } else {
+      n.refuse("has neither scales nor sizes");
+    }
+  }
+  if (!given_sizes.empty() && policy != "stretch")
+    for (std::int64_t axis : axes) {
+      const auto d = static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
+      o.scales[d] = common;
+      o.sizes[d] = static_cast<std::int64_t>(std::floor(common * static_cast<double>(dims[d]) + 0.5));
+    }
+  if (o.coordinates == "tf_crop_and_resize") {
+    const HostTensor roi = n.constant(1, "roi");
+    o.roi.assign(2 * rank, 0.0);
+    for (std::size_t d = 0; d < rank; ++d) o.roi[rank + d] = 1;
+    const std::size_t half = static_cast<std::size_t>(roi.size()) / 2;
+    for (std::size_t i = 0; i < axes.size() && i < half; ++i) {
+      const auto d =
+          static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
+      o.roi[d] = roi.at(static_cast<std::int64_t>(i));
+      o.roi[rank + d] = roi.at(static_cast<std::int64_t>(half + i));
+    }
+  }
+  return {ops::resize(n.graph(), n.input(0), o)};
+}
+
+Values cum_sum(const Node& n) {
+  const ops::CumulateOptions o{n.integer("exclusive", 0) != 0, n.integer("reverse", 0) != 0};
+  return {ops::cumulative_sum(n.graph(), n.input(0), n.constant_ints(1, "axis").at(0), o)};
+}
+
+Values cum_prod(const Node& n) {
+  const ops::CumulateOptions o{n.integer("exclusive", 0) != 0, n.integer("reverse", 0) != 0};
+  return {ops::cumulative_product(n.graph(), n.input(0), n.constant_ints(1, "axis").at(0), o)};
+}
+
+Values top_k(const Node& n) {
+  const std::int64_t k = n.opset() < 10 ? n.required_integer("k") : n.constant_ints(1, "k").at(0);
+  const auto [values, places] =
+      ops::top_k(n.graph(), n.input(0), k, n.integer("axis", -1), n.integer("largest", 1) != 0);
+  return {values, places};
+}
+
+constexpr Conversion table[] = {
+    {"Concat", "axis", concat},
+    {"Constant", "value value_float value_floats value_int value_ints", constant},
+    {"ConstantOfShape", "value", constant_of_shape},
+    {"CumProd", "exclusive reverse", cum_prod},
+    {"CumSum", "exclusive reverse", cum_sum},
+    {"DepthToSpace", "blocksize mode", depth_to_space},
+    {"Expand", "", expand},
+    {"EyeLike", "dtype k", eye_like},
+    {"Flatten", "axis", flatten},
+    {"Gather", "axis", gather},
+    {"GatherElements", "axis", gather_elements},
+    {"GatherND", "batch_dims", gather_nd},
+    {"OneHot", "axis", one_hot},
+    {"Pad", "mode pads value", pad},
+    {"Range", "", range},
+    {"Reshape", "allowzero", reshape},
+    {"Resize",
+     "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value "
+     "keep_aspect_ratio_policy mode nearest_mode",
+     resize},
+    {"Scatter", "axis", scatter_elements},
+    {"ScatterElements", "axis reduction", scatter_elements},
+    {"ScatterND", "reduction", scatter_nd},
+    {"Shape", "start end", shape},
+    {"Size", "", size},
+    {"Slice", "starts ends axes", slice},
+    {"SpaceToDepth", "blocksize mode", space_to_depth},
+    {"Split", "axis split num_outputs", split},
+    {"Squeeze", "axes", squeeze},
+    {"Tile", "", tile},
+    {"TopK", "axis k largest sorted", top_k},
+    {"Transpose", "perm", transpose},
+    {"Trilu", "upper", trilu},
+    {"Unsqueeze", "axes", unsqueeze},
+    {"Upsample", "mode scales", resize},
+};
+
+}  // namespace
+
+std::span<const Conversion> movement_conversions() { return table; }
+
+}  // namespace tunesmith::tracer

@@ -1,0 +1,241 @@
+// Convolutions, pooling, products, normalisations, attention.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tracer/composites.h"
+#include "tracer/onnx/node.h"
+
+namespace tunesmith::tracer {
+namespace {
+
+using ir::BinaryOp;
+using Values = std::vector<ValueId>;
+using Ints = std::vector<std::int64_t>;
+
+/// Pads from auto_pad, or as given. `kernel` one entry a spatial axis.
+Ints pads_of(const Node& n, const Ints& kernel, const Ints& strides, const Ints& dilations) {
+  const std::string mode = n.text("auto_pad", "NOTSET");
+  const std::size_t rank = kernel.size();
+  if (mode == "NOTSET") return n.integers("pads", Ints(2 * rank, 0));
+  if (mode == "VALID") return Ints(2 * rank, 0);
+  if (mode != "SAME_UPPER" && mode != "SAME_LOWER")
+    n.refuse("attribute 'auto_pad' is '{}'; accepted: NOTSET, VALID, SAME_UPPER, SAME_LOWER", mode);
+  const Ints dims = n.dims(0);
+  return ops::same_pads(std::span(dims).subspan(2), kernel, strides, dilations, mode == "SAME_UPPER");
+}
+
+Ints window_of(const Node& n, std::size_t weight) {
+  const Ints w = n.dims(weight);
+  if (w.size() < 3) n.refuse("the weight has fewer than 3 dimensions");
+  const Ints spatial(w.begin() + 2, w.end());
+  const Ints stated = n.integers("kernel_shape", spatial);
+  if (stated != spatial) n.refuse("attribute 'kernel_shape' does not agree with the weight");
+  return spatial;
+}
+
+ops::ConvOptions conv_options(const Node& n, const Ints& kernel) {
+  ops::ConvOptions o;
+  o.strides = n.integers("strides", Ints(kernel.size(), 1));
+  o.dilations = n.integers("dilations", Ints(kernel.size(), 1));
+  o.groups = n.integer("group", 1);
+  return o;
+}
+
+Values conv(const Node& n) {
+  const Ints kernel = window_of(n, 1);
+  ops::ConvOptions o = conv_options(n, kernel);
+  o.pads = pads_of(n, kernel, o.strides, o.dilations);
+  return {ops::conv(n.graph(), n.input(0), n.input(1), n.optional_input(2), o)};
+}
+
+Values conv_transpose(const Node& n) {
+  const Ints kernel = window_of(n, 1), dims = n.dims(0);
+  const std::size_t rank = kernel.size();
+  ops::ConvOptions o = conv_options(n, kernel);
+  o.output_padding = n.integers("output_padding", Ints(rank, 0));
+  o.pads = n.integers("pads", Ints(2 * rank, 0));
+  const std::string mode = n.text("auto_pad", "NOTSET");
+  const bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
+  if (n.has("output_shape") || same) {
+    Ints want = n.integers("output_shape");
+    if (want.size() == rank + 2) want.erase(want.begin(), want.begin() + 2);
+    o.pads.assign(2 * rank, 0);
+    for (std::size_t d = 0; d < rank; ++d) {
+      const std::int64_t target = want.empty() ? dims[2 + d] * o.strides[d] : want.at(d);
+      const std::int64_t total =
+          std::max<std::int64_t>(0, o.strides[d] * (dims[2 + d] - 1) + o.output_padding[d] +
+                                        (kernel[d] - 1) * o.dilations[d] + 1 - target);
+      // The smaller half goes in front, save for SAME_LOWER and explicit shapes.
+      const std::int64_t small = total / 2, large = total - total / 2;
+      o.pads[d] = mode == "SAME_UPPER" ? small : large;
+      o.pads[rank + d] = mode == "SAME_UPPER" ? large : small;
+    }
+  } else if (mode == "VALID") {
+    o.pads.assign(2 * rank, 0);
+  }
+  return {ops::conv_transpose(n.graph(), n.input(0), n.input(1), n.optional_input(2), o)};
+}
+
+ops::PoolOptions pool_options(const Node& n) {
+  ops::PoolOptions o;
+  o.kernel = n.integers("kernel_shape");
+  if (o.kernel.empty()) n.refuse("attribute 'kernel_shape' is missing");
+  o.strides = n.integers("strides", Ints(o.kernel.size(), 1));
+  o.dilations = n.integers("dilations", Ints(o.kernel.size(), 1));
+  o.pads = pads_of(n, o.kernel, o.strides, o.dilations);
+  o.ceil_mode = n.integer("ceil_mode", 0) != 0;
+  o.count_include_pad = n.integer("count_include_pad", 0) != 0;
+  o.p = n.integer("p", 2);
+  o.column_major = n.integer("storage_order", 0) != 0;
+  return o;
+}
+
+Values max_pool(const Node& n) {
+  if (n.output_count() < 2) return {ops::max_pool(n.graph(), n.input(0), pool_options(n))};
+  const auto [values, places] = ops::max_pool_with_indices(n.graph(), n.input(0), pool_options(n));
+  return {values, places};
+}
+Values average_pool(const Node& n) { return {ops::average_pool(n.graph(), n.input(0), pool_options(n))}; }
+Values lp_pool(const Node& n) { return {ops::lp_pool(n.graph(), n.input(0), pool_options(n))}; }
+Values global_average_pool(const Node& n) { return {ops::global_average_pool(n.graph(), n.input(0))}; }
+Values global_max_pool(const Node& n) { return {ops::global_max_pool(n.graph(), n.input(0))}; }
+
+Values matmul(const Node& n) { return {ops::matmul(n.graph(), n.input(0), n.input(1))}; }
+
+Values gemm(const Node& n) {
+  ops::GemmOptions o;
+  o.alpha = n.real("alpha", 1);
+  o.beta = n.real("beta", 1);
+  o.transpose_a = n.integer("transA", 0) != 0;
+  o.transpose_b = n.integer("transB", 0) != 0;
+  return {ops::gemm(n.graph(), n.input(0), n.input(1), n.optional_input(2), o)};
+}
+
+Values einsum(const Node& n) { return {ops::einsum(n.graph(), n.text("equation", ""), n.all_inputs())}; }
+
+Values batch_norm(const Node& n) {
+  if (n.integer("training_mode", 0) != 0) n.refuse("training mode is not supported");
+  if (n.integer("spatial", 1) == 0) n.refuse("attribute 'spatial' is 0; accepted: 1");
+  return {ops::batch_norm(n.graph(), n.input(0), n.input(1), n.input(2), n.input(3), n.input(4),
+                          n.real("epsilon", 1e-5))};
+}
+
+Values instance_norm(const Node& n) {
+  return {ops::instance_norm(n.graph(), n.input(0), n.input(1), n.input(2), n.real("epsilon", 1e-5))};
+}
+
+/// scale and bias are per group up to opset 20, per channel after.
+Values group_norm(const Node& n) {
+  Graph& g = n.graph();
+  const std::int64_t groups = n.required_integer("num_groups"), channels = n.dims(0).at(1);
+  auto per_channel = [&](std::size_t i) {
+    const ValueId v = n.input(i);
+    if (n.opset() >= 21 || n.dims(i).at(0) == channels) return v;
+    const ValueId spread = ops::expand(g, ops::reshape(g, v, {groups, 1}), {groups, channels / groups});
+    return ops::reshape(g, spread, {channels});
+  };
+  return {ops::group_norm(g, n.input(0), per_channel(1), per_channel(2), groups, n.real("epsilon", 1e-5))};
+}
+
+Values layer_norm(const Node& n) {
+  Graph& g = n.graph();
+  const std::int64_t axis = n.integer("axis", -1);
+  const double epsilon = n.real("epsilon", 1e-5);
+  Values out{ops::layer_norm(g, n.input(0), n.optional_input(1), n.optional_input(2), axis, epsilon)};
+  if (n.output_count() > 1) {  // mean and inverse deviation, in f32
+    const auto rank = static_cast<std::int64_t>(n.rank(0));
+    Ints axes;
+    for (std::int64_t d = axis < 0 ? axis + rank : axis; d < rank; ++d) axes.push_back(d);
+    const ValueId x = ops::cast(g, n.input(0), DType::f32);
+    const ValueId mean = ops::reduce(g, "mean", x, axes, true);
+    const ValueId centred = ops::binary(g, BinaryOp::sub, x, mean);
+    const ValueId variance =
+        ops::reduce(g, "mean", ops::binary(g, BinaryOp::mul, centred, centred), axes, true);
+    out.push_back(mean);
+    out.push_back(ops::unary(g, ir::UnaryOp::rsqrt,
+                             ops::binary(g, BinaryOp::add, variance, ops::scalar(g, DType::f32, epsilon))));
+  }
+  return out;
+}
+
+Values rms_norm(const Node& n) {
+  return {ops::rms_norm(n.graph(), n.input(0), n.optional_input(1), n.integer("axis", -1),
+                        n.real("epsilon", 1e-5))};
+}
+
+Values lrn(const Node& n) {
+  return {ops::lrn(n.graph(), n.input(0), n.required_integer("size"), n.real("alpha", 1e-4),
+                   n.real("beta", 0.75), n.real("bias", 1))};
+}
+
+Values lp_normalization(const Node& n) {
+  return {ops::lp_normalization(n.graph(), n.input(0), n.integer("axis", -1), n.integer("p", 2))};
+}
+
+/// Up to opset 12 the operand is flattened to rows from `axis` on; after, one axis.
+template <ValueId (*f)(Graph&, ValueId, std::int64_t)>
+Values softmax(const Node& n) {
+  Graph& g = n.graph();
+  if (n.opset() >= 13) return {f(g, n.input(0), n.integer("axis", -1))};
+  const Ints dims = n.dims(0);
+  const std::int64_t axis = n.integer("axis", 1);
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  if (axis == rank - 1 || axis == -1) return {f(g, n.input(0), -1)};
+  return {ops::reshape(g, f(g, ops::flatten(g, n.input(0), axis < 0 ? axis + rank : axis), 1), dims)};
+}
+
+/// Ones at the first largest element of each row.
+ValueId hardmax_rows(Graph& g, ValueId x, std::int64_t axis) {
+  const DType dtype = g.type(x).dtype;
+  const std::int64_t depth = to_ints(g.type(x).shape)[static_cast<std::size_t>(
+      axis < 0 ? axis + static_cast<std::int64_t>(g.type(x).shape.size()) : axis)];
+  return ops::one_hot(g, ops::arg_max(g, x, axis), depth, ops::scalar(g, dtype, 1), ops::scalar(g, dtype, 0),
+                      axis);
+}
+
+ValueId softmax_of(Graph& g, ValueId x, std::int64_t axis) { return ops::softmax(g, x, axis); }
+ValueId log_softmax_of(Graph& g, ValueId x, std::int64_t axis) { return ops::log_softmax(g, x, axis); }
+
+Values mean_variance_norm(const Node& n) {
+  Graph& g = n.graph();
+  const Ints axes = n.integers("axes", {0, 2, 3});
+  const ValueId x = n.input(0);
+  const ValueId centred = ops::binary(g, BinaryOp::sub, x, ops::reduce(g, "mean", x, axes, true));
+  const ValueId variance =
+      ops::reduce(g, "mean", ops::binary(g, BinaryOp::mul, centred, centred), axes, true);
+  const ValueId deviation = ops::unary(g, ir::UnaryOp::sqrt, variance);
+  return {ops::binary(g, BinaryOp::div, centred,
+                      ops::binary(g, BinaryOp::add, deviation, ops::scalar_like(g, x, 1e-9)))};
+}
+
+constexpr Conversion table[] = {
+    {"AveragePool", "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", average_pool},
+    {"BatchNormalization", "epsilon momentum training_mode spatial", batch_norm},
+    {"Conv", "auto_pad dilations group kernel_shape pads strides", conv},
+    {"ConvTranspose", "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
+     conv_transpose},
+    {"Einsum", "equation", einsum},
+    {"Gemm", "alpha beta transA transB", gemm},
+    {"GlobalAveragePool", "", global_average_pool},
+    {"GlobalMaxPool", "", global_max_pool},
+    {"GroupNormalization", "epsilon num_groups stash_type", group_norm},
+    {"Hardmax", "axis", softmax<hardmax_rows>},
+    {"InstanceNormalization", "epsilon", instance_norm},
+    {"LRN", "alpha beta bias size", lrn},
+    {"LayerNormalization", "axis epsilon stash_type", layer_norm},
+    {"LogSoftmax", "axis", softmax<log_softmax_of>},
+    {"LpNormalization", "axis p", lp_normalization},
+    {"LpPool", "auto_pad ceil_mode dilations kernel_shape p pads strides", lp_pool},
+    {"MatMul", "", matmul},
+    {"MaxPool", "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", max_pool},
+    {"MeanVarianceNormalization", "axes", mean_variance_norm},
+    {"RMSNormalization", "axis epsilon stash_type", rms_norm},
+    {"Softmax", "axis", softmax<softmax_of>},
+};
+
+}  // namespace
+
+std::span<const Conversion> network_conversions() { return table; }
+
+}  // namespace tunesmith::tracer

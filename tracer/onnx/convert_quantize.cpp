@@ -1,0 +1,151 @@
+// Quantisation: integers with a scale and a zero point, per tensor or along one axis.
+#include "tracer/composites.h"
+#include "tracer/onnx/node.h"
+#include "tracer/onnx/tensor_proto.h"
+
+namespace tunesmith::tracer {
+namespace {
+
+using ir::BinaryOp;
+using Values = std::vector<ValueId>;
+using Ints = std::vector<std::int64_t>;
+
+/// A scale or zero point as an operand that broadcasts to the data: scalars as they are, vectors along
+/// `axis`.
+ValueId aligned(const Node& n, ValueId value, std::size_t rank, std::int64_t axis) {
+  const Ints own = to_ints(n.graph().type(value).shape);
+  if (own.empty() || (own.size() == 1 && own[0] == 1)) return ops::reshape(n.graph(), value, {});
+  if (own.size() != 1) n.refuse("blocked quantisation is not supported");
+  Ints shape(rank, 1);
+  shape.at(static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis)) = own[0];
+  return ops::reshape(n.graph(), value, shape);
+}
+
+ValueId dequantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero, std::int64_t axis) {
+  Graph& g = n.graph();
+  const std::size_t rank = g.type(x).shape.size();
+  const DType dtype = g.type(scale).dtype;
+  ValueId value = ops::cast(g, x, DType::f32);
+  if (zero)
+    value = ops::binary(g, BinaryOp::sub, value, ops::cast(g, aligned(n, *zero, rank, axis), DType::f32));
+  value = ops::binary(g, BinaryOp::mul, value, ops::cast(g, aligned(n, scale, rank, axis), DType::f32));
+  return ops::cast(g, value, dtype);
+}
+
+/// Round to even, add the zero point, cut to the integer type's range.
+ValueId quantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero, DType dtype,
+                  std::int64_t axis, bool saturate) {
+  Graph& g = n.graph();
+  const std::size_t rank = g.type(x).shape.size();
+  ValueId value = ops::binary(g, BinaryOp::div, ops::cast(g, x, DType::f32),
+                              ops::cast(g, aligned(n, scale, rank, axis), DType::f32));
+  if (ir::is_float(dtype)) return ops::cast(g, value, dtype, saturate);
+  value = ops::unary(g, ir::UnaryOp::round_even, value);
+  if (zero)
+    value = ops::binary(g, BinaryOp::add, value, ops::cast(g, aligned(n, *zero, rank, axis), DType::f32));
+  return ops::cast(g, ops::clip(g, value, ir::lowest(dtype), ir::highest(dtype)), dtype);
+}
+
+Values dequantize_linear(const Node& n) {
+  if (n.integer("block_size", 0) != 0)
+    n.refuse("attribute 'block_size': blocked quantisation is not supported");
+  return {dequantized(n, n.input(0), n.input(1), n.optional_input(2), n.integer("axis", 1))};
+}
+
+Values quantize_linear(const Node& n) {
+  if (n.integer("block_size", 0) != 0)
+    n.refuse("attribute 'block_size': blocked quantisation is not supported");
+  DType dtype = DType::u8;
+  if (n.has_input(2))
+    dtype = n.type(2).dtype;
+  else if (n.integer("output_dtype", 0) != 0)
+    dtype = dtype_of(static_cast<std::int32_t>(n.integer("output_dtype", 0)));
+  return {quantized(n, n.input(0), n.input(1), n.optional_input(2), dtype, n.integer("axis", 1),
+                    n.integer("saturate", 1) != 0)};
+}
+
+Values dynamic_quantize_linear(const Node& n) {
+  Graph& g = n.graph();
+  const ValueId x = n.input(0), zero = ops::scalar(g, DType::f32, 0);
+  const ValueId high = ops::binary(g, BinaryOp::max, ops::reduce(g, "max", x), zero);
+  const ValueId low = ops::binary(g, BinaryOp::min, ops::reduce(g, "min", x), zero);
+  const ValueId scale = ops::binary(g, BinaryOp::div, ops::binary(g, BinaryOp::sub, high, low),
+                                    ops::scalar(g, DType::f32, 255));
+  const ValueId place = ops::unary(g, ir::UnaryOp::neg, ops::binary(g, BinaryOp::div, low, scale));
+  const ValueId point =
+      ops::cast(g, ops::unary(g, ir::UnaryOp::round_even, ops::clip(g, place, 0, 255)), DType::u8);
+  return {quantized(n, x, scale, point, DType::u8, 0, true), scale, point};
+}
+
+/// An integer operand less its zero point, as f32 (exact).
+ValueId centred(const Node& n, std::size_t i, std::size_t zero, std::int64_t axis) {
+  Graph& g = n.graph();
+  const ValueId x = ops::cast(g, n.input(i), DType::f32);
+  if (!n.has_input(zero)) return x;
+  return ops::binary(g, BinaryOp::sub, x,
+                     ops::cast(g, aligned(n, n.input(zero), n.rank(i), axis), DType::f32));
+}
+
+Values matmul_integer(const Node& n) {
+  Graph& g = n.graph();
+  const std::int64_t rows = static_cast<std::int64_t>(n.rank(0)) - 2;
+  return {ops::cast(g, ops::matmul(g, centred(n, 0, 2, rows), centred(n, 1, 3, -1)), DType::i32)};
+}
+
+ops::ConvOptions conv_options(const Node& n, std::size_t weight) {
+  ops::ConvOptions o;
+  const std::size_t rank = n.rank(weight) - 2;
+  o.strides = n.integers("strides", Ints(rank, 1));
+  o.dilations = n.integers("dilations", Ints(rank, 1));
+  o.pads = n.integers("pads", Ints(2 * rank, 0));
+  o.groups = n.integer("group", 1);
+  if (n.text("auto_pad", "NOTSET") != "NOTSET")
+    n.refuse("attribute 'auto_pad' is '{}'; accepted: NOTSET", n.text("auto_pad", ""));
+  return o;
+}
+
+Values conv_integer(const Node& n) {
+  Graph& g = n.graph();
+  return {ops::cast(g,
+                    ops::conv(g, centred(n, 0, 2, 1), centred(n, 1, 3, 0), std::nullopt, conv_options(n, 1)),
+                    DType::i32)};
+}
+
+Values qlinear_matmul(const Node& n) {
+  Graph& g = n.graph();
+  const std::int64_t rows = static_cast<std::int64_t>(n.rank(0)) - 2;
+  const ValueId a = dequantized(n, n.input(0), n.input(1), n.input(2), rows);
+  const ValueId b = dequantized(n, n.input(3), n.input(4), n.input(5), -1);
+  const ValueId y = ops::matmul(g, ops::cast(g, a, DType::f32), ops::cast(g, b, DType::f32));
+  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, -1, true)};
+}
+
+Values qlinear_conv(const Node& n) {
+  Graph& g = n.graph();
+  const ValueId x = dequantized(n, n.input(0), n.input(1), n.input(2), 1);
+  const ValueId w = dequantized(n, n.input(3), n.input(4), n.input(5), 0);
+  ValueId y = ops::conv(g, x, w, std::nullopt, conv_options(n, 3));
+  if (n.has_input(8)) {  // the bias is in units of the product of the scales
+    const ValueId scale = ops::binary(g, BinaryOp::mul, ops::reshape(g, n.input(1), {}), n.input(4));
+    const ValueId bias = ops::binary(g, BinaryOp::mul, ops::cast(g, n.input(8), DType::f32), scale);
+    y = ops::binary(g, BinaryOp::add, y, aligned(n, bias, n.rank(0), 1));
+  }
+  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, 1, true)};
+}
+
+constexpr std::string_view conv_attributes = "auto_pad dilations group kernel_shape pads strides";
+constexpr Conversion table[] = {
+    {"ConvInteger", conv_attributes, conv_integer},
+    {"DequantizeLinear", "axis block_size output_dtype", dequantize_linear},
+    {"DynamicQuantizeLinear", "", dynamic_quantize_linear},
+    {"MatMulInteger", "", matmul_integer},
+    {"QLinearConv", conv_attributes, qlinear_conv},
+    {"QLinearMatMul", "", qlinear_matmul},
+    {"QuantizeLinear", "axis block_size output_dtype precision saturate", quantize_linear},
+};
+
+}  // namespace
+
+std::span<const Conversion> quantize_conversions() { return table; }
+
+}  // namespace tunesmith::tracer

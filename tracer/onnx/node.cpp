@@ -1,0 +1,146 @@
+#include "tracer/onnx/node.h"
+
+#include "tracer/op_table.h"
+
+namespace tunesmith::tracer {
+namespace {
+
+constexpr std::int64_t most_folded_elements = std::int64_t{1} << 24;
+
+}  // namespace
+
+std::optional<HostTensor> ConstantFolder::value_of(ValueId value) {
+  const Op& op = graph_.op(value);
+  if (op.kind == OpKind::constant) return op.data;
+  if (op.kind == OpKind::input) return std::nullopt;
+  const auto known = known_.find(value.op);
+  if (known == known_.end()) {
+    std::optional<std::vector<HostTensor>> results;
+    std::vector<HostTensor> operands;
+    bool foldable = true;
+    for (const TensorType& type : op.outputs) {
+      std::int64_t count = 1;
+      foldable = foldable && is_static(type.shape);
+      if (foldable)
+        for (std::int64_t dim : to_ints(type.shape)) count *= dim;
+      foldable = foldable && count <= most_folded_elements;
+    }
+    for (const ValueId input : op.inputs) {
+      if (!foldable) break;
+      auto operand = value_of(input);
+      foldable = operand.has_value();
+      if (foldable) operands.push_back(std::move(*operand));
+    }
+    if (foldable) results = op_row(op.kind).reference(operands, op.attributes);
+    known_[value.op] = std::move(results);
+  }
+  const auto& results = known_.at(value.op);
+  if (!results) return std::nullopt;
+  return results->at(value.output);
+}
+
+Node::Node(const onnx::NodeProto& proto, Graph& graph, ConstantFolder& folder, std::int64_t opset,
+           std::string folder_path, std::vector<std::optional<ValueId>> inputs)
+    : proto_(proto),
+      graph_(graph),
+      folder_(folder),
+      opset_(opset),
+      folder_path_(std::move(folder_path)),
+      inputs_(std::move(inputs)) {}
+
+std::string Node::where() const {
+  const std::string name = !proto_.name().empty()     ? proto_.name()
+                           : proto_.output_size() > 0 ? proto_.output(0)
+                                                      : "";
+  return fmt::format("node '{}' ({}, opset {})", name, proto_.op_type(), opset_);
+}
+
+ValueId Node::input(std::size_t i) const {
+  if (!has_input(i)) refuse("operand {} is missing", i);
+  return *inputs_[i];
+}
+
+std::optional<ValueId> Node::optional_input(std::size_t i) const {
+  return has_input(i) ? inputs_[i] : std::nullopt;
+}
+
+std::vector<ValueId> Node::all_inputs() const {
+  std::vector<ValueId> values;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) values.push_back(input(i));
+  return values;
+}
+
+std::vector<std::int64_t> Node::dims(std::size_t i) const {
+  if (!is_static(type(i).shape))
+    refuse("needs the shape of operand {}, which is dynamic; give the shapes of the model's inputs", i);
+  return to_ints(type(i).shape);
+}
+
+HostTensor Node::constant(std::size_t i, std::string_view what) const {
+  auto value = folder_.value_of(input(i));
+  if (!value) refuse("{} (operand {}) is computed at run time; only constants are supported there", what, i);
+  return std::move(*value);
+}
+
+std::vector<std::int64_t> Node::constant_ints(std::size_t i, std::string_view what) const {
+  const HostTensor tensor = constant(i, what);
+  if (!ir::is_integer(tensor.dtype())) refuse("{} (operand {}) must be integers", what, i);
+  std::vector<std::int64_t> values;
+  for (std::int64_t k = 0; k < tensor.size(); ++k) values.push_back(tensor.int_at(k));
+  return values;
+}
+
+double Node::constant_float(std::size_t i, std::string_view what) const {
+  const HostTensor tensor = constant(i, what);
+  if (tensor.size() != 1) refuse("{} (operand {}) must be one number", what, i);
+  return ir::is_float(tensor.dtype()) ? tensor.at(0) : static_cast<double>(tensor.int_at(0));
+}
+
+const onnx::AttributeProto* Node::find(std::string_view name) const {
+  for (const onnx::AttributeProto& attribute : proto_.attribute())
+    if (attribute.name() == name) return &attribute;
+  return nullptr;
+}
+
+std::int64_t Node::integer(std::string_view name, std::int64_t otherwise) const {
+  const auto* attribute = find(name);
+  return attribute != nullptr ? attribute->i() : otherwise;
+}
+
+std::int64_t Node::required_integer(std::string_view name) const {
+  const auto* attribute = find(name);
+  if (attribute == nullptr) refuse("attribute '{}' is missing", name);
+  return attribute->i();
+}
+
+double Node::real(std::string_view name, double otherwise) const {
+  const auto* attribute = find(name);
+  return attribute != nullptr ? static_cast<double>(attribute->f()) : otherwise;
+}
+
+std::string Node::text(std::string_view name, std::string_view otherwise) const {
+  const auto* attribute = find(name);
+  return attribute != nullptr ? attribute->s() : std::string(otherwise);
+}
+
+std::vector<std::int64_t> Node::integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
+  const auto* attribute = find(name);
+  if (attribute == nullptr) return otherwise;
+  return {attribute->ints().begin(), attribute->ints().end()};
+}
+
+std::vector<double> Node::reals(std::string_view name) const {
+  const auto* attribute = find(name);
+  if (attribute == nullptr) return {};
+  return {attribute->floats().begin(), attribute->floats().end()};
+}
+
+const Conversion* find_conversion(std::string_view name) {
+  for (const auto table : {elementwise_conversions(), movement_conversions(), network_conversions(),
+                           reduction_conversions(), quantize_conversions()})
+    for (const Conversion& row : table)
+      if (row.name == name) return &row;
+  return nullptr;
+}
+
+}  // namespace tunesmith::tracer

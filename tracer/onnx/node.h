@@ -1,0 +1,103 @@
+// What a conversion function sees of one ONNX node, and the table of conversions. Internal to tracer/onnx.
+#pragma once
+
+#include <onnx.pb.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/support/error.h"
+#include "tracer/graph.h"
+#include "tracer/ops/build.h"
+
+namespace tunesmith::tracer {
+
+/// Values of a graph that depend on constants only, evaluated when somebody needs them.
+class ConstantFolder {
+ public:
+  explicit ConstantFolder(const Graph& graph) : graph_(graph) {}
+  /// The value's elements, or nullopt when it depends on an input or is too large.
+  std::optional<HostTensor> value_of(ValueId value);
+
+ private:
+  const Graph& graph_;
+  std::map<OpId, std::optional<std::vector<HostTensor>>> known_;
+};
+
+class Node {
+ public:
+  Node(const onnx::NodeProto& proto, Graph& graph, ConstantFolder& folder, std::int64_t opset,
+       std::string folder_path, std::vector<std::optional<ValueId>> inputs);
+
+  Graph& graph() const { return graph_; }
+  std::int64_t opset() const { return opset_; }
+  const onnx::NodeProto& proto() const { return proto_; }
+  const std::string& folder_path() const { return folder_path_; }
+
+  std::size_t input_count() const { return inputs_.size(); }
+  bool has_input(std::size_t i) const { return i < inputs_.size() && inputs_[i].has_value(); }
+  /// A required operand; refuses the node when it is absent.
+  ValueId input(std::size_t i) const;
+  std::optional<ValueId> optional_input(std::size_t i) const;
+  std::vector<ValueId> all_inputs() const;
+  const TensorType& type(std::size_t i) const { return graph_.type(input(i)); }
+  std::size_t rank(std::size_t i) const { return type(i).shape.size(); }
+  std::vector<std::int64_t> dims(std::size_t i) const;
+  std::size_t output_count() const { return static_cast<std::size_t>(proto_.output_size()); }
+
+  /// The elements of an operand that must be known when the model is imported.
+  HostTensor constant(std::size_t i, std::string_view what) const;
+  std::vector<std::int64_t> constant_ints(std::size_t i, std::string_view what) const;
+  double constant_float(std::size_t i, std::string_view what) const;
+  std::optional<HostTensor> known(ValueId value) const { return folder_.value_of(value); }
+
+  // Attributes; the table says which names an operator takes.
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
+  std::int64_t required_integer(std::string_view name) const;
+  double real(std::string_view name, double otherwise) const;
+  std::string text(std::string_view name, std::string_view otherwise) const;
+  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise = {}) const;
+  std::vector<double> reals(std::string_view name) const;
+  const onnx::AttributeProto* find(std::string_view name) const;
+
+  /// Throws a UserError; the importer adds node, operator and operator set.
+  template <class... Args>
+  [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
+    throw UserError(fmt::format(format, std::forward<Args>(args)...));
+  }
+  std::string where() const;
+
+ private:
+  const onnx::NodeProto& proto_;
+  Graph& graph_;
+  ConstantFolder& folder_;
+  std::int64_t opset_;
+  std::string folder_path_;
+  std::vector<std::optional<ValueId>> inputs_;
+};
+
+using ConvertFn = std::vector<ValueId> (*)(const Node& node);
+
+/// One ONNX operator.
+struct Conversion {
+  std::string_view name;
+  std::string_view attributes;  // names it takes, separated by spaces
+  ConvertFn convert;
+};
+
+std::span<const Conversion> elementwise_conversions();
+std::span<const Conversion> movement_conversions();
+std::span<const Conversion> network_conversions();
+std::span<const Conversion> reduction_conversions();
+std::span<const Conversion> quantize_conversions();
+
+/// The row of an operator, or null.
+const Conversion* find_conversion(std::string_view name);
+
+}  // namespace tunesmith::tracer
