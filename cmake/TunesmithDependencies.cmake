@@ -4,7 +4,7 @@ find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
+
 find_package(Protobuf REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
@@ -15,6 +15,3 @@ pkg_check_modules(XGBOOST REQUIRED IMPORTED_TARGET xgboost)
 if(NOT TUNESMITH_LLVM STREQUAL "off")
   find_package(LLVM 19.1 REQUIRED CONFIG)
 endif()
-
-# The ONNX schema, from Debian's libonnx-dev; its classes are generated into the build folder.
-find_file(TUNESMITH_ONNX_PROTO onnx/onnx.proto REQUIRED)
