@@ -253,7 +253,10 @@ std::optional<TensorView> KernelBuilder::stage_already_holding(const TensorView&
   const auto* l = value.as<Load>();
   if (!l || kernel_.buffer(l->buffer).role != Role::temp) return std::nullopt;
   const Buffer& buffer = kernel_.buffer(l->buffer);
-  auto is_axis = [&](const Expr& index, const Expr& axis) { return equal(simplify(index, ranges), axis); };
+  // Axes of extent 1 simplify to 0, on both sides.
+  auto is_axis = [&](const Expr& index, const Expr& axis) {
+    return equal(index, axis) || equal(simplify(index, ranges), simplify(axis, ranges));
+  };
   if (!std::ranges::equal(l->indices, axes, is_axis) ||
       !std::ranges::equal(buffer.shape, extents, [](const Expr& a, std::int64_t b) { return is_int(a, b); }))
     return std::nullopt;

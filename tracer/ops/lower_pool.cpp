@@ -16,7 +16,7 @@ namespace {
 
 /// A pooling operator over x [N, C, spatial…].
 struct Pool {
-  const TensorView& x;
+  TensorView x;
   Window window;
   Extents shape;
   /// Padding after the input that the windows reach: pads_end, or more where the output is rounded up.
