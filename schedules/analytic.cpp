@@ -267,6 +267,7 @@ class Costing {
 
   struct Lanes {
     double chunks = 1;      // vector operations of one execution of the vector loop
+    double slots = 1;       // port slots that they take
     double extent = 1;      // its trip count
     double lanes = 1;       // of the machine for the widest value
     std::size_t depth = 0;  // of the vector loop; only when `vectorised`
@@ -281,6 +282,7 @@ class Costing {
       result.depth = d;
       result.extent = static_cast<double>(body.loops[d].extent);
       result.chunks = std::ceil(result.extent / result.lanes);
+      result.slots = vector_slots(body.loops[d].extent, static_cast<i64>(result.lanes));
     }
     return result;
   }
@@ -317,7 +319,7 @@ class Costing {
     const double operations = instances * lanes.chunks;
     const double rate =
         lanes.vectorised ? c_.machine_.flops_per_cycle / 2 / c_.machine_.lanes(4) : scalar_ops_per_cycle;
-    group.slot_cycles += operations * body.slots / rate;
+    group.slot_cycles += instances * lanes.slots * body.slots / rate;
     group.instructions += operations * body.slots;
     group.flops += instances * lanes.extent * body.flops;
     if (body.slots > 0 || !body.to_temporary) group.only_copies = false;
@@ -437,12 +439,14 @@ class Costing {
         std::min(beyond_l2, traffic(body, a, static_cast<double>(m.l3_bytes), false, true));
     cost_.bytes_touched += footprint(a, 0, m.line_bytes).bytes;
     if (a.is_store && a.streaming) {
-      group.stream_bytes += footprint(a, 0, m.line_bytes).bytes;
+      group.stream_bytes +=
+          footprint(a, 0, m.line_bytes).bytes * (1 + dram_jump_bytes / sequential_run_bytes(a));
       return;
     }
     group.l2_bytes += writes * beyond_l1;
-    group.l3_bytes += writes * beyond_l2;
-    group.dram_bytes += writes * beyond_l3;
+    const double run = sequential_run_bytes(a);
+    group.l3_bytes += writes * beyond_l2 * (1 + l3_jump_bytes / run);
+    group.dram_bytes += writes * beyond_l3 * (1 + dram_jump_bytes / run);
   }
 
   void finish() {

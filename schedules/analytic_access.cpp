@@ -195,4 +195,27 @@ Footprint footprint(const Access& access, std::size_t first, i64 line_bytes) {
   return result;
 }
 
+double sequential_run_bytes(const Access& access) {
+  constexpr i64 most_streams = 16;
+  i64 run = 1;
+  i64 streams = 1;
+  for (std::size_t l = access.walks.size(); l-- > 0;) {
+    const Walk& w = access.walks[l];
+    if (!w.varies()) continue;
+    if (w.stride <= run) {
+      run = std::max(run, w.stride * (w.count - 1) + run);
+    } else {
+      streams *= w.count;
+      if (streams > most_streams) break;
+    }
+  }
+  return static_cast<double>(run) * access.element_bytes;
+}
+
+double vector_slots(i64 extent, i64 lanes) {
+  const i64 rest = extent % lanes;
+  const double last = rest == 0 ? 0 : (2 * rest <= lanes ? 0.5 : 1);
+  return static_cast<double>(extent / lanes) + last;
+}
+
 }  // namespace tunesmith::schedules

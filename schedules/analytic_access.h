@@ -49,6 +49,16 @@ struct Footprint {
 /// Bytes that the loops [first, walks.size()) touch.
 Footprint footprint(const Access& access, std::size_t first, std::int64_t line_bytes);
 
+/// Bytes that an access walks in one direction before it jumps further than the prefetchers follow: a few
+/// streams side by side count as one.
+double sequential_run_bytes(const Access& access);
+/// What a byte from a far level costs more when runs are short: as if each jump moved so many bytes.
+inline constexpr double dram_jump_bytes = 768;
+inline constexpr double l3_jump_bytes = 64;
+
+/// Port slots of the vectors of `extent` elements: the last one is narrowed, and half a vector takes half.
+double vector_slots(std::int64_t extent, std::int64_t lanes);
+
 /// Evaluates index expressions at points of the loop variables.
 class Prober {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "schedules/analytic_access.h"
 #include "schedules/sketch_emit.h"
 
 namespace tunesmith::schedules {
@@ -17,6 +18,7 @@ constexpr double line_cycles = 12;     // per cache line that is fetched for one
 constexpr double staged_copy_cycles = 0.3;
 constexpr double loop_cycles = 1;
 constexpr i64 cache_ways = 8;
+constexpr i64 most_streams = 16;  // that the prefetchers follow side by side
 
 i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 LoopId loop_of(StageIndex stage, std::size_t axis) {
@@ -55,9 +57,14 @@ class MapSketch : public GroupSketch {
     double cycles = points / active * stage_.slots;
     if (inlined_)
       for (std::size_t p : group_.prologue) cycles += points / active * info_.stages[p].slots;
+    const double total_bytes = argument_bytes();
+    const bool is_far = total_bytes > static_cast<double>(machine_.l3_bytes);
+    const double jump = is_far ? dram_jump_bytes : l3_jump_bytes;
     double bytes = 0;
     for (const AccessInfo& load : stage_.loads) {
-      bytes += static_cast<double>(load.elements) * load.element_bytes;
+      const bool jumps = transposed_ && load.uses(unit_) && std::abs(load.strides[unit_]) != 1;
+      const double run = static_cast<double>(value(values, tile_, 1)) * load.element_bytes;
+      bytes += static_cast<double>(load.elements) * load.element_bytes * (jumps ? 1 + jump / run : 1);
       const bool strided = load.uses(unit_) && (load.irregular[unit_] || std::abs(load.strides[unit_]) != 1);
       if (!strided) {
         cycles += points / active * 0.5;
@@ -68,24 +75,22 @@ class MapSketch : public GroupSketch {
         cycles += points * staged_copy_cycles;
         continue;
       }
-      const double per_line = static_cast<double>(value(values, tile_, 1)) * load.element_bytes;
       if (static_cast<double>(load.elements) * load.element_bytes > static_cast<double>(machine_.l1_bytes))
-        cycles +=
-            points * line_cycles * std::max(0.0, 1 - per_line / static_cast<double>(machine_.line_bytes));
+        cycles += points * line_cycles * conflict_share(load, values);
     }
     cycles += points / (active * vectors) * loop_cycles;
-    const double out = static_cast<double>(stage_.store.elements) * stage_.store.element_bytes;
+    double out = static_cast<double>(stage_.store.elements) * stage_.store.element_bytes;
     const bool streams = value(values, stream_, 0) != 0;
-    const double total = bytes + out;
-    const double l3 = static_cast<double>(machine_.l3_bytes);
+    if (value(values, tile_, 1) > most_streams)
+      out *= 1 + jump / (static_cast<double>(width(values)) * stage_.store.element_bytes);
     const double threads = is_parallel(values) ? threads_ : 1;
     double memory;
-    if (total > l3) {
+    if (is_far) {
       const double dram = std::min(machine_.dram_gbps, machine_.dram_all_gbps / threads);
       memory = bytes / dram + out / (streams ? std::max(dram, machine_.dram_stream_gbps) : dram / 2);
     } else {
       const double near =
-          total > static_cast<double>(machine_.l2_bytes) ? machine_.l3_gbps : machine_.l2_gbps;
+          total_bytes > static_cast<double>(machine_.l2_bytes) ? machine_.l3_gbps : machine_.l2_gbps;
       memory = bytes / near + (streams ? out / machine_.dram_stream_gbps : 2 * out / near);
     }
     const double compute = cycles / machine_.clock_ghz;
@@ -186,6 +191,13 @@ class MapSketch : public GroupSketch {
     return chunks;
   }
 
+  double argument_bytes() const {
+    double bytes = static_cast<double>(stage_.store.elements) * stage_.store.element_bytes;
+    for (const AccessInfo& load : stage_.loads)
+      bytes += static_cast<double>(load.elements) * load.element_bytes;
+    return bytes;
+  }
+
   /// Share of the lines of a strided tile that evict each other: rows a power of two apart share a set.
   double conflict_share(const AccessInfo& load, std::span<const i64> values) const {
     const i64 stride = std::abs(load.strides[unit_]) * load.element_bytes;
@@ -220,7 +232,7 @@ class MapSketch : public GroupSketch {
     };
     if (transposed_) {
       std::vector<i64> tiles{1};
-      for (i64 tile : {4, 8, 16, 32, 64})
+      for (i64 tile : {4, 8, 16, 32, 64, 128})
         if (tile <= extent(*transposed_)) tiles.push_back(tile);
       tile_ = add("tile", std::move(tiles), false);
       stage_knob_ = add("stage", {0, 1}, true);

@@ -233,14 +233,14 @@ class TileSketch : public GroupSketch {
     void place_packs() {
       for (std::size_t l = 0; l < p_.pack.size(); ++l) {
         if (p_.pack[l] == PackKind::none) continue;
-        const bool prepared = p_.pack[l] == PackKind::prepared;
-        if (!prepared && !block_loop_) continue;
-        place_pack(k_.stage_.loads[l], prepared);
+        const bool whole = p_.pack[l] == PackKind::root;
+        if (!whole && !block_loop_) continue;
+        place_pack(k_.stage_.loads[l], whole);
       }
     }
 
     /// Panels as wide as the tile: (blocks of the tiled dimension, the other dimensions, one tile).
-    void place_pack(const AccessInfo& load, bool prepared) {
+    void place_pack(const AccessInfo& load, bool whole) {
       ir::Layout layout;
       std::vector<std::size_t> blocked;
       auto is_tiled = [&](std::size_t d) {
@@ -255,12 +255,13 @@ class TileSketch : public GroupSketch {
       for (std::size_t d : blocked)
         layout.order.push_back({static_cast<std::int32_t>(d), p_.tile[*load.dim_axis[d]]});
       const StageIndex copy =
-          e_.stage_buffer(load.buffer, self_, prepared ? std::nullopt : block_loop_, std::move(layout));
-      order_pack(load, copy, blocked);
+          e_.stage_buffer(load.buffer, self_, whole ? std::nullopt : block_loop_, std::move(layout));
+      order_pack(load, copy, blocked, whole && parallel_);
     }
 
     /// The copy walks panel by panel; vectors where source and panel are both contiguous.
-    void order_pack(const AccessInfo& load, StageIndex copy, const std::vector<std::size_t>& blocked) {
+    void order_pack(const AccessInfo& load, StageIndex copy, const std::vector<std::size_t>& blocked,
+                    bool parallel) {
       std::vector<LoopId> order, panels;
       for (std::size_t d : blocked) {
         const LoopId loop = axis_loop(copy, static_cast<std::uint32_t>(d));
@@ -273,6 +274,7 @@ class TileSketch : public GroupSketch {
           order.push_back(axis_loop(copy, static_cast<std::uint32_t>(d)));
       order.insert(order.end(), panels.begin(), panels.end());
       e_.reorder(order);
+      if (parallel) e_.annotate(order.front(), LoopKind::parallel);
       if (panels.empty()) return;
       const std::size_t axis = *load.dim_axis[blocked.back()];
       const bool contiguous = !load.irregular[axis] && load.strides[axis] == 1;

@@ -55,8 +55,12 @@ class TileModel {
     for (std::size_t a : p_.reduce) add(a, p_.block[a], ceil_div(s_.axes[a].extent, p_.block[a]));
     block_loops_ = loops_.size();
     for (std::size_t a : p_.inner) add(a, p_.tile[a], ceil_div(p_.block[a], p_.tile[a]));
+    inner_loops_ = loops_.size();
     for (std::size_t a : p_.reduce) add(a, p_.tile[a], ceil_div(p_.block[a], p_.tile[a]));
-    for (std::size_t a = 0; a < s_.axes.size(); ++a) add(a, 1, p_.tile[a]);
+    for (std::size_t a : p_.reduce) add(a, 1, p_.tile[a]);
+    for (std::size_t a = 0; a < s_.spatial_count; ++a)
+      if (a != p_.vector_axis) add(a, 1, p_.tile[a]);
+    add(p_.vector_axis, 1, p_.tile[p_.vector_axis]);
   }
 
   i64 reduce_blocks() const {
@@ -79,7 +83,7 @@ class TileModel {
 
   /// Cycles of one register tile of the given sizes.
   double tile_cycles(const std::vector<i64>& sizes) const {
-    const double vectors = static_cast<double>(ceil_div(sizes[p_.vector_axis], p_.lanes));
+    const double vectors = vector_slots(sizes[p_.vector_axis], p_.lanes);
     const double active = static_cast<double>(std::min<i64>(sizes[p_.vector_axis], p_.lanes));
     double points = 1;
     for (std::size_t a = 0; a < s_.spatial_count; ++a)
@@ -159,7 +163,6 @@ class TileModel {
     std::vector<Access> accesses;
     for (std::size_t l = 0; l < s_.loads.size(); ++l)
       accesses.push_back(walk_of(s_.loads[l], p_.pack[l] != PackKind::none));
-    accesses.push_back(walk_of(s_.store, false));
     std::vector<double> bytes(loops_.size(), 0), sets(loops_.size(), 0);
     for (const Access& a : accesses)
       for (std::size_t d = 0; d < loops_.size(); ++d) {
@@ -167,14 +170,26 @@ class TileModel {
         bytes[d] += here.bytes;
         sets[d] += here.set_bytes;
       }
-    double l2 = 0, l3 = 0, dram = 0;
+    // The output is touched between the tiles only: it takes no room while a tile accumulates.
+    const Access store = walk_of(s_.store, false);
+    for (std::size_t d = 0; d < inner_loops_; ++d) {
+      const double here = footprint(store, d, m_.line_bytes).bytes;
+      bytes[d] += here;
+      sets[d] += here;
+    }
+    const double out = static_cast<double>(s_.spatial_points()) * s_.store.element_bytes;
+    const double passes = 2.0 * static_cast<double>(reduce_blocks());
+    const bool block_stays =
+        outer_loops_ < bytes.size() && bytes[outer_loops_] < usable_cache * static_cast<double>(m_.l2_bytes);
+    const bool is_far = !bytes.empty() && bytes[0] > static_cast<double>(m_.l3_bytes);
+    double l2 = passes * out;
+    double l3 = block_stays ? 2 * out : passes * out;
+    double dram = is_far ? 2 * out : 0;
     for (const Access& a : accesses) {
-      const bool is_store = &a == &accesses.back();
-      const double passes = is_store ? 2.0 : 1.0;
-      l2 += passes * traffic(a, sets, static_cast<double>(m_.l1_bytes));
-      l3 += passes * traffic(a, bytes, static_cast<double>(m_.l2_bytes));
-      if (!bytes.empty() && bytes[0] > static_cast<double>(m_.l3_bytes))
-        dram += passes * traffic(a, bytes, static_cast<double>(m_.l3_bytes));
+      const double run = sequential_run_bytes(a);
+      l2 += traffic(a, sets, static_cast<double>(m_.l1_bytes));
+      l3 += traffic(a, bytes, static_cast<double>(m_.l2_bytes)) * (1 + l3_jump_bytes / run);
+      if (is_far) dram += traffic(a, bytes, static_cast<double>(m_.l3_bytes)) * (1 + dram_jump_bytes / run);
     }
     const double dram_gbps =
         threads_ > 1 ? std::min(m_.dram_gbps, m_.dram_all_gbps / threads_) : m_.dram_gbps;
@@ -184,11 +199,12 @@ class TileModel {
   double pack_cycles() const {
     double cycles = 0;
     for (std::size_t l = 0; l < s_.loads.size(); ++l) {
-      if (p_.pack[l] != PackKind::local) continue;
-      double elements = 1;
-      for (std::size_t d = 0; d < loops_.size(); ++d)
-        if (d < block_loops_ || s_.loads[l].uses(loops_[d].axis))
-          elements *= static_cast<double>(loops_[d].count);
+      if (p_.pack[l] == PackKind::none || (p_.pack[l] == PackKind::root && s_.loads[l].is_constant)) continue;
+      double elements = p_.pack[l] == PackKind::root ? static_cast<double>(s_.loads[l].elements) : 1;
+      if (p_.pack[l] == PackKind::local)
+        for (std::size_t d = 0; d < loops_.size(); ++d)
+          if (d < block_loops_ || s_.loads[l].uses(loops_[d].axis))
+            elements *= static_cast<double>(loops_[d].count);
       // The innermost place of the pack is the tile: the vector axis, or the axis that is broadcast.
       bool straight = false;
       for (std::size_t a = 0; a < s_.spatial_count; ++a)
@@ -205,6 +221,7 @@ class TileModel {
   std::vector<ModelLoop> loops_;
   std::size_t outer_loops_ = 0;
   std::size_t block_loops_ = 0;
+  std::size_t inner_loops_ = 0;
 };
 
 }  // namespace

@@ -14,8 +14,8 @@ namespace tunesmith::schedules {
 
 enum class PackKind : std::uint8_t {
   none,
-  local,     // copied for each cache block, by the thread that uses it
-  prepared,  // copied once, before the first run (constants)
+  local,  // copied for each cache block, by the thread that uses it
+  root,   // copied whole before the loops; a constant once, before the first run
 };
 
 /// Loops of the tile, outermost first: `outer` spatial axes in steps of their block, blocks of the reduction

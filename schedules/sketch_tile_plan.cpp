@@ -107,6 +107,8 @@ void TilePlan::add_block_knobs() {
   if (secondary_) m2c_ = add_knob("m2c", blocks(*secondary_, 1));
   const i64 longest = s.axes[reduce_.front()].extent;
   std::vector<i64> depths{32, 64, 128, 192, 256, 384, 512, 768, 1024};
+  // One row: a few steps at a time along whole rows of the matrix follow its memory.
+  if (!primary_) depths.insert(depths.begin(), {4, 8, 16});
   std::erase_if(depths, [&](i64 k) { return 2 * k > longest + k / 2; });
   depths.push_back(0);
   kc_ = add_knob("kc", std::move(depths), true);
@@ -137,8 +139,7 @@ void TilePlan::add_pack_knobs(PackScope scope) {
     });
     if (!reused || !regular || !has_panel || (scope == PackScope::inputs && !load.is_input)) continue;
     const std::string name = "pack" + std::to_string(l);
-    packs_[l] =
-        add_knob(name.c_str(), load.is_constant ? std::vector<i64>{0, 1, 2} : std::vector<i64>{0, 1}, true);
+    packs_[l] = add_knob(name.c_str(), {0, 1, 2}, true);
   }
 }
 
