@@ -5,6 +5,7 @@
 #include "ir/verify.h"
 #include "schedules/check_nest.h"
 #include "schedules/lower.h"
+#include "schedules/prune.h"
 #include "schedules/steps.h"
 
 namespace tunesmith::schedules {
@@ -22,10 +23,11 @@ Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Sche
   ir::LoopNest nest = lower(tree);
   nest.body = ir::simplify(nest.body);
   if (nest.prepare) nest.prepare = ir::simplify(nest.prepare);
+  prune_buffers(nest);
   if (const auto error = check_registers(tree, nest)) return Unexpected(*error);
 #ifndef NDEBUG
   const auto verified = ir::verify(nest);
-  TS_CHECK(verified.has_value(), verified.error().message);
+  TS_CHECK(verified.has_value(), verified.error().message + " after " + print_schedule(schedule));
 #endif
   return nest;
 }

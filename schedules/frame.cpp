@@ -13,6 +13,9 @@ bool divides(i64 factor, const Extent& extent) {
   return !extent.is_open() && std::ranges::all_of(extent.values, [&](i64 v) { return v % factor == 0; });
 }
 
+/// a and b, where null says nothing.
+ir::Expr both(const ir::Expr& a, const ir::Expr& b) { return a && b ? ir::logical_and(a, b) : a ? a : b; }
+
 }  // namespace
 
 Frame::Frame(const TreeStage& stage, std::vector<Range> axes)
@@ -118,18 +121,36 @@ const SplitView& Frame::unknown_part(NodeIndex node) const {
   TS_UNREACHABLE("the extent of a loop follows from no split");
 }
 
+/// Null where the values are not known yet.
+ir::Expr Frame::condition_of(const SplitView& split) const {
+  if (split.whole != no_node)
+    return values_[split.whole] ? values_[split.whole] < extents_[split.whole].expr : ir::Expr();
+  if (!values_[split.outer] || !values_[split.inner]) return {};
+  return values_[split.outer] * split.factor + axis_value(split.inner) < stage_->partial->extent;
+}
+
 ir::Expr Frame::condition() const {
   ir::Expr all;
-  auto add = [&](ir::Expr condition) { all = all ? ir::logical_and(all, std::move(condition)) : condition; };
-  for (const SplitView& split : guarded_) {
-    ir::Expr value;
-    if (split.whole != no_node)
-      value = values_[split.whole];
-    else if (values_[split.outer] && values_[split.inner])
-      value = values_[split.outer] * split.factor + axis_value(split.inner);
-    if (value) add(value < whole_extent(split).expr);
-  }
-  for (const ir::Expr& condition : conditions_) add(condition);
+  for (const SplitView& split : guarded_) all = both(all, condition_of(split));
+  for (NodeIndex loop : guarded_loops_)
+    if (values_[loop]) all = both(all, values_[loop] < extents_[loop].expr);
+  return all;
+}
+
+ir::Expr Frame::take_decided() {
+  // The last iteration of a reduction must run, guarded or not: an epilogue may stand in it.
+  ir::Expr all;
+  std::erase_if(guarded_, [&](const SplitView& split) {
+    if (split.whole == no_node || stage_->nodes[split.whole].is_reduction || !values_[split.whole])
+      return false;
+    all = both(all, condition_of(split));
+    return true;
+  });
+  std::erase_if(guarded_loops_, [&](NodeIndex loop) {
+    if (stage_->nodes[loop].is_reduction || !values_[loop]) return false;
+    all = both(all, values_[loop] < extents_[loop].expr);
+    return true;
+  });
   return all;
 }
 
@@ -146,32 +167,68 @@ bool Frame::is_untouched(NodeIndex node) const {
   return is_untouched(n.first);
 }
 
-Range Frame::range(NodeIndex node) const {
-  if (values_[node]) return {values_[node], constant_extent(1), false};
+bool Frame::is_guarded(NodeIndex node) const {
+  return std::ranges::find(guarded_loops_, node) != guarded_loops_.end() ||
+         std::ranges::any_of(guarded_, [&](const SplitView& split) { return split.whole == node; });
+}
+
+/// What the parts of a node say, which may reach past the end of the node.
+Range Frame::unbounded_range(NodeIndex node) const {
   const Node& n = stage_->nodes[node];
-  const Extent& known = extents_[node];
-  // Of a part whose size is not decided yet: all that it may be.
-  auto whole = [&]() -> Range {
-    if (known.is_known()) return {0, known, false};
-    for (const SplitView& split : splits_)
-      if (split.inner == node) return {0, constant_extent(split.factor), split.whole != no_node};
-    TS_UNREACHABLE("a part without a split");
-  };
-  if (n.use != Node::Use::split || is_untouched(node)) return whole();
+  if (n.use == Node::Use::loop) return {values_[node], constant_extent(1), {}, false};
+  if (n.use == Node::Use::fused) {
+    const Range fused = range(n.first);
+    if (!fused.extent.is_constant() || fused.extent.max != 1) return {0, extents_[node], {}, false};
+    const ir::Expr& count = extents_[n.is_outer ? n.second : node].expr;
+    const ir::Expr part = n.is_outer ? ir::floor_div(fused.base, count) : ir::floor_mod(fused.base, count);
+    return {part, constant_extent(1), fused.condition, false};
+  }
   const Range outer = range(n.first), inner = range(n.second);
   Range result;
   result.base = outer.base * n.factor + inner.base;
   result.extent = span(outer.extent, n.factor, inner.extent);
-  result.may_overshoot = outer.may_overshoot || inner.may_overshoot;
-  const bool ragged = !known.is_known() || !divides(n.factor, known);
-  result.may_overshoot |= ragged && !(outer.extent.is_constant() && outer.extent.max == 1);
+  result.condition = both(outer.condition, inner.condition);
+  return result;
+}
+
+bool Frame::can_overshoot(NodeIndex node, const Range& range) const {
+  if (is_guarded(node)) return true;
+  const Node& n = stage_->nodes[node];
+  const bool single = range.extent.is_constant() && range.extent.max == 1;
+  return n.use == Node::Use::split && !single && !values_[n.first] && !divides(n.factor, extents_[node]);
+}
+
+Range Frame::range(NodeIndex node) const {
+  const Extent& known = extents_[node];
+  const bool has_guards = !guarded_.empty() || !guarded_loops_.empty();
+  if (values_[node] && !has_guards) return {values_[node], constant_extent(1), {}, false};
+  if (is_untouched(node)) {
+    if (known.is_known()) return {0, known, {}, false};
+    // A part whose size is not decided yet: all that it may be.
+    for (const SplitView& split : splits_)
+      if (split.inner == node)
+        return {0, constant_extent(std::min(split.factor, whole_extent(split).max)), {}, false};
+    return {0, constant_extent(1), {}, false};  // below such a part, which is asked first
+  }
+  Range result = unbounded_range(node);
+  if (!known.is_known() || !can_overshoot(node, result)) return result;
+  if (is_guarded(node)) {
+    result.condition = both(result.condition, result.base < known.expr);
+    result.base = ir::min(result.base, known.expr - 1);
+  }
+  const bool single = result.extent.is_constant() && result.extent.max == 1;
+  if (!single)
+    result.extent = open_extent(ir::min(known.expr - result.base, result.extent.expr),
+                                std::min(known.max, result.extent.max));
   return result;
 }
 
 Range Frame::axis_range(std::size_t axis) const {
   Range result = range(static_cast<NodeIndex>(axis));
   result.base = axes_[axis].base + result.base;
-  result.may_overshoot |= axes_[axis].may_overshoot || !guarded_.empty() || !conditions_.empty();
+  result.may_overshoot = axes_[axis].may_overshoot;
+  const auto& partial = stage_->partial;
+  result.may_overshoot |= partial && (partial->outer == axis || partial->inner == axis);
   return result;
 }
 

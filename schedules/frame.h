@@ -12,11 +12,15 @@
 
 namespace tunesmith::schedules {
 
-/// A part of an axis: base, base + 1, …
+/// A part of an axis: base, base + 1, … It has one element at least, and lies in what the loops around walk.
 struct Range {
   ir::Expr base = 0;
   Extent extent;
-  bool may_overshoot = false;  // guards skip some of it: it may reach past the axis
+  /// Where this does not hold, guards skip all of it, and the one element stands for nothing; null: always
+  /// holds.
+  ir::Expr condition;
+  /// Of the reduction that rfactor split: it may reach past the end.
+  bool may_overshoot = false;
 };
 
 /// A split as extents see it: whole = outer * factor + inner.
@@ -54,17 +58,25 @@ class Frame {
   const SplitView* pending() const;
   /// The inner part takes whole tiles, and what is past the end is skipped by a guard.
   void guard(const SplitView& split);
-  void guard(ir::Expr condition) { conditions_.push_back(std::move(condition)); }
+  /// The loop runs to the upper bound of its extent, and what is past its end is skipped by a guard.
+  void guard_loop(NodeIndex loop) { guarded_loops_.push_back(loop); }
   /// The outermost part of an axis that leaves the extent of `node` unknown. REQUIRES: it is unknown.
   const SplitView& unknown_part(NodeIndex node) const;
-  /// Conditions of a statement at this place; null: none.
+  /// Conditions of guards of spatial loops that are decided at this place, and no longer needed inside of it;
+  /// null: none.
+  ir::Expr take_decided();
+  /// What is left of the guards at a statement; null: none.
   ir::Expr condition() const;
   /// The reduction axis that rfactor split is not looked at: its inner part is a spatial axis like others.
   void ignore_partial();
 
  private:
+  ir::Expr condition_of(const SplitView& split) const;
   void propagate();
   Range range(NodeIndex node) const;
+  Range unbounded_range(NodeIndex node) const;
+  bool can_overshoot(NodeIndex node, const Range& range) const;
+  bool is_guarded(NodeIndex node) const;
   bool is_untouched(NodeIndex node) const;
 
   const TreeStage* stage_ = nullptr;
@@ -73,7 +85,7 @@ class Frame {
   std::vector<Extent> extents_;    // one a node
   std::vector<SplitView> splits_;  // outer splits before the splits of their parts
   std::vector<SplitView> guarded_;
-  std::vector<ir::Expr> conditions_;
+  std::vector<NodeIndex> guarded_loops_;
 };
 
 }  // namespace tunesmith::schedules

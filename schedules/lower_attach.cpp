@@ -62,12 +62,10 @@ Stmt Lowering::consumers(StageIndex stage, std::size_t position) {
   for (StageIndex other : tree_.sequence) {
     const auto& place = tree_.stages[other].place;
     if (!place || !place->after || place->host != stage || place->loop != s.order[position]) continue;
-    const RegionFinder finder(tree_, frames_, ranges_);
-    std::vector<Range> axes = finder.axes_to_compute(other);
+    std::vector<Range> axes = RegionFinder(tree_, frames_, ranges_).axes_to_compute(other);
     Expr condition;
-    for (std::size_t a = 0; a < axes.size(); ++a)
-      if (const Expr left = finder.cut(axes[a], tree_.stages[other].def.spatial[a].extent))
-        condition = condition ? ir::logical_and(condition, left) : left;
+    for (const Range& axis : axes)
+      if (axis.condition) condition = condition ? ir::logical_and(condition, axis.condition) : axis.condition;
     const Stmt nest = nest_of(other, std::move(axes));
     stmts.push_back(condition ? ir::if_then(condition, nest) : nest);
   }

@@ -58,7 +58,7 @@ ir::LoopNest Lowering::run() {
     std::vector<Range> axes;
     for (const auto* list : {&s.def.spatial, &s.def.reduce})
       for (const ir::Axis& axis : *list)
-        axes.push_back({0, constant_extent(ir::int_value(axis.extent)), false});
+        axes.push_back({0, constant_extent(ir::int_value(axis.extent)), {}, false});
     const bool prepared = tree_.kernel.buffer(s.def.outputs[0]).role == ir::Role::prepared;
     (prepared ? prepare : main).push_back(nest_of(stage, std::move(axes)));
   }
@@ -152,7 +152,7 @@ Stmt Lowering::loop(StageIndex stage, std::size_t position, Phase phase) {
   Extent extent = frame.extent(node);
   const Expr var = ir::var(n.var);
   if (is_expanded(n.kind) && !extent.is_constant()) {
-    frame.guard(var < extent.expr);
+    frame.guard_loop(node);
     extent = constant_extent(extent.max);
   }
   return counted(n.var, extent, n.kind, [&] { return bound(stage, position, phase, var); });
@@ -233,6 +233,8 @@ Stmt Lowering::bound(StageIndex stage, std::size_t position, Phase phase, Expr v
 Stmt Lowering::resolved(StageIndex stage, std::size_t position, Phase phase) {
   const TreeStage& s = tree_.stages[stage];
   Frame& frame = frames_[stage];
+  if (const Expr condition = frame.take_decided())
+    return ir::if_then(condition, resolved(stage, position, phase));
   const SplitView* next = frame.pending();
   if (!next) return body(stage, position, phase);
   const SplitView split = *next;

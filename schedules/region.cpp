@@ -1,6 +1,8 @@
 #include "schedules/region.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "ir/support/check.h"
 #include "ir/traverse.h"
@@ -45,13 +47,16 @@ void collect(const Expr& e, ir::BufferId buffer, bool guarded, std::vector<Read>
   ir::for_each_child(e, [&](const Expr& child) { collect(child, buffer, guarded, reads); });
 }
 
-/// Both ranges as one; nullopt when their distance is not constant.
-std::optional<Range> join(const Range& a, const Range& b) {
+/// The hull of both ranges.
+Range join(const Range& a, const Range& b) {
   const ir::Affine distance = ir::to_affine(b.base - a.base);
-  if (!distance.terms.empty()) return std::nullopt;
   Range result = a;
   result.may_overshoot |= b.may_overshoot;
-  if (distance.constant >= 0) {
+  if (!distance.terms.empty()) {
+    result.base = ir::min(a.base, b.base);
+    const Expr end = ir::max(a.base + a.extent.expr, b.base + b.extent.expr);
+    result.extent = open_extent(end - result.base, std::numeric_limits<std::int32_t>::max());
+  } else if (distance.constant >= 0) {
     result.extent = joined(a.extent, distance.constant, b.extent);
   } else {
     result.base = b.base;
@@ -63,7 +68,7 @@ std::optional<Range> join(const Range& a, const Range& b) {
 }  // namespace
 
 Range RegionFinder::whole_axis(const ir::Axis& axis) const {
-  return {0, constant_extent(ir::int_value(axis.extent)), false};
+  return {0, constant_extent(ir::int_value(axis.extent)), {}, false};
 }
 
 std::vector<Range> RegionFinder::axes_to_compute(StageIndex stage) const {
@@ -94,18 +99,6 @@ std::vector<Range> RegionFinder::axes_from_host(StageIndex stage) const {
   return ranges;
 }
 
-Expr RegionFinder::cut(Range& range, const Expr& size) const {
-  const i64 limit = ir::int_value(size);
-  const auto base = ir::bounds(range.base, ranges_);
-  const bool sure = base && base->max + range.extent.max <= limit;
-  const bool cuts = range.may_overshoot && !sure;
-  range.may_overshoot = false;
-  if (!cuts) return {};
-  const Expr count = ir::min(size - range.base, range.extent.expr);
-  range.extent = open_extent(count, std::min(range.extent.max, limit));
-  return range.base < size;
-}
-
 std::vector<Range> RegionFinder::axes_from_readers(StageIndex stage) const {
   const ir::Stage& def = tree_.stages[stage].def;
   const auto& place = tree_.stages[stage].place;
@@ -116,7 +109,8 @@ std::vector<Range> RegionFinder::axes_from_readers(StageIndex stage) const {
         add_reads(reader, output, def.spatial, region);
   std::vector<Range> ranges;
   for (std::size_t d = 0; d < region.size(); ++d)
-    ranges.push_back(region[d] ? std::move(*region[d]) : whole_axis(def.spatial[d]));
+    ranges.push_back(region[d] ? clamped(std::move(*region[d]), def.spatial[d].extent)
+                               : whole_axis(def.spatial[d]));
   for (const ir::Axis& axis : def.reduce) ranges.push_back(whole_axis(axis));
   return ranges;
 }
@@ -133,9 +127,8 @@ void RegionFinder::add_reads(StageIndex reader, ir::BufferId buffer, const std::
     for (std::size_t d = 0; d < dims.size(); ++d) {
       auto range = hull(read.load->indices[d], axes, ranges);
       if (!range) range = whole_axis(dims[d]);
-      if (read.guarded || range->may_overshoot) range = clamped(std::move(*range), dims[d].extent);
-      auto both = region[d] ? join(*region[d], *range) : range;
-      region[d] = both ? std::move(*both) : whole_axis(dims[d]);
+      range->may_overshoot |= read.guarded;
+      region[d] = region[d] ? join(*region[d], *range) : *range;
     }
 }
 
@@ -192,10 +185,14 @@ std::optional<Range> RegionFinder::quotient(const ir::Binary& e, const std::vect
   return result;
 }
 
+/// What of the range lies in the buffer; reads past it are skipped by selects or guards.
 Range RegionFinder::clamped(Range range, const Expr& size) const {
   const i64 limit = ir::int_value(size);
+  if (!std::exchange(range.may_overshoot, false)) {
+    if (range.extent.is_open()) range.extent.max = std::min(range.extent.max, limit);
+    return range;
+  }
   const auto base = ir::bounds(range.base, ranges_);
-  range.may_overshoot = false;
   if (base && base->min >= 0 && base->max + range.extent.max <= limit) return range;
   // Where nothing is read in the end, one element stays: extents are never zero.
   const Expr end = ir::min(range.base + range.extent.expr, size);

@@ -20,11 +20,7 @@ class RegionFinder {
       : tree_(tree), frames_(frames), ranges_(ranges) {}
 
   /// The points that a stage attached where lowering stands must compute: one range an axis.
-  /// They may overshoot only where the stage stands after the loop's body.
   std::vector<Range> axes_to_compute(StageIndex stage) const;
-  /// Ends an overshooting range at the end of its axis. Gives the condition under which something is left;
-  /// null: always.
-  ir::Expr cut(Range& range, const ir::Expr& size) const;
 
  private:
   std::vector<Range> axes_of(StageIndex stage) const;

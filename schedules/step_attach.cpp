@@ -15,7 +15,7 @@ Status attach(LoopTree& tree, StageIndex stage, Place place) {
   const StageIndex host = place.host;
   tree.stages[stage].place = std::move(place);
   Code code{};
-  if (!tree.inputs_finished(stage))
+  if (!tree.inputs_finished(stage) || tree.runs_in_prepare(host))
     code = Code::producer_outside;
   else if (tree.has_nested_parallel(stage))
     code = Code::nested_parallel;

@@ -49,6 +49,7 @@ Status take(LoopTree& tree, const StageBuffer& step, std::uint32_t number) {
     loop = tree.find(*step.at);
     if (!loop) return refuse(tree.find(step.at->stage) ? Code::unknown_loop : Code::unknown_stage);
     if (!tree.is_inside(step.reader, step.at->stage, *loop)) return refuse(Code::reader_outside);
+    if (tree.runs_in_prepare(step.reader)) return refuse(Code::producer_outside);
   }
   ir::Buffer copy = tree.kernel.buffer(step.buffer);
   if (!is_valid(step.layout, copy.shape.size())) return refuse(Code::bad_layout);

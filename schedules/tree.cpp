@@ -127,6 +127,10 @@ bool LoopTree::inputs_finished(StageIndex stage) const {
   return finished;
 }
 
+bool LoopTree::runs_in_prepare(StageIndex stage) const {
+  return kernel.buffer(stages[root_of(stage)].def.outputs[0]).role == ir::Role::prepared;
+}
+
 bool LoopTree::has_parallel_inside(StageIndex stage, std::size_t from) const {
   const TreeStage& s = stages[stage];
   for (std::size_t p = from; p < s.order.size(); ++p)

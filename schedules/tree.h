@@ -107,6 +107,8 @@ struct LoopTree {
   bool is_inside(StageIndex stage, StageIndex host, NodeIndex loop) const;
   /// True when every producer that `stage` reads is complete where the stage stands.
   bool inputs_finished(StageIndex stage) const;
+  /// True when the stage, or the one that it is attached to in the end, makes a prepared buffer.
+  bool runs_in_prepare(StageIndex stage) const;
   /// True when a parallel loop of `stage`, or of a stage attached to it, lies inside another parallel loop.
   bool has_nested_parallel(StageIndex stage) const;
   /// Everything attached at `from`, and the tile there, moves to `to`.
