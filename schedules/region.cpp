@@ -77,7 +77,13 @@ std::vector<Range> RegionFinder::axes_to_compute(StageIndex stage) const {
 }
 
 std::vector<Range> RegionFinder::axes_of(StageIndex stage) const {
-  if (!frames_[stage].is_active()) return axes_to_compute(stage);
+  if (!frames_[stage].is_active()) {
+    std::vector<Range> ranges = axes_to_compute(stage);
+    // The ragged last step of a partial reduction reads past the axis under a guard.
+    if (const auto& partial = tree_.stages[stage].partial)
+      ranges[partial->outer].may_overshoot = ranges[partial->inner].may_overshoot = true;
+    return ranges;
+  }
   const std::size_t count = all_axes(tree_.stages[stage].def).size();
   std::vector<Range> ranges;
   for (std::size_t a = 0; a < count; ++a) ranges.push_back(frames_[stage].axis_range(a));
