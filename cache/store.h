@@ -58,6 +58,7 @@ struct Filter {
   std::optional<Status> status;
   Trust least_trust = Trust::foreign;
   bool retracted = false;  // also those that were withdrawn
+  bool by_hash = false;    // in order of the hashes (equal sets give equal sequences), else of insertion
 };
 
 /// How many of a set of records were new.
@@ -89,7 +90,8 @@ class Store {
   /// Withdraws records; retractions are kept and shared like records. On disk on return.
   virtual Expected<void, Error> retract(std::span<const Retraction> retractions) = 0;
 
-  // Look-ups. They see everything that this store accepted before, and what others committed.
+  // Look-ups. They see what others committed and everything that this store accepted before, save rows that
+  // cannot be written at present (put and flush say so).
 
   /// The compare-times rule: the fastest schedule by measurements made here whose workload, target, toolchain
   /// and protocol all equal. Several measurements of one schedule count as their median; near-ties inside the
@@ -107,10 +109,11 @@ class Store {
   /// Seeds: the nearest workloads of the family on targets of this kind, nearest first. At most 64
   /// workloads are looked at.
   virtual Expected<std::vector<Neighbour>, Error> neighbours(const NeighbourQuery& query) = 0;
-  /// Calls `each` for every matching record in order of insertion until it returns false. No lock is held
-  /// during the calls, so that `each` may use the store; records added meanwhile are not shown.
-  virtual Expected<void, Error> visit(const Filter& filter,
-                                      const std::function<bool(const Record&)>& each) = 0;
+  /// Calls `each` for every matching record until it returns false. No lock is held during the calls, so that
+  /// `each` may use the store; in order of insertion, records added meanwhile are not shown. Gives the number
+  /// of damaged records that were left out.
+  virtual Expected<std::size_t, Error> visit(const Filter& filter,
+                                             const std::function<bool(const Record&)>& each) = 0;
   virtual Expected<std::vector<Retraction>, Error> retractions() = 0;
 
   /// One trained cost model per target and feature version; saving replaces. A damaged one is absent.
