@@ -17,9 +17,21 @@ Values unary(const Node& n) {
   return {ops::unary(n.graph(), op, n.input(0))};
 }
 
+/// Before operator set 7 the second operand's axes lie at `axis` of the first's (at its end without one).
+ValueId second_operand(const Node& n) {
+  if (n.opset() >= 7 || n.integer("broadcast", 0) == 0) return n.input(1);
+  const std::vector<std::int64_t> first = n.dims(0);
+  std::vector<std::int64_t> shape = n.dims(1);
+  const auto room = static_cast<std::int64_t>(first.size()) - static_cast<std::int64_t>(shape.size());
+  const std::int64_t axis = n.integer("axis", room);
+  if (axis < 0 || axis > room) n.refuse("attribute 'axis' is {}; accepted: 0 to {}", axis, room);
+  shape.resize(shape.size() + static_cast<std::size_t>(room - axis), 1);
+  return ops::reshape(n.graph(), n.input(1), shape);
+}
+
 template <BinaryOp op>
 Values binary(const Node& n) {
-  return {ops::binary(n.graph(), op, n.input(0), n.input(1))};
+  return {ops::binary(n.graph(), op, n.input(0), second_operand(n))};
 }
 
 template <BinaryOp op>
@@ -91,14 +103,37 @@ Values where(const Node& n) { return {ops::where(n.graph(), n.input(0), n.input(
 
 Values identity(const Node& n) { return {n.input(0)}; }
 
-Values cast(const Node& n) {
-  return {ops::cast(n.graph(), n.input(0), dtype_of(static_cast<std::int32_t>(n.required_integer("to"))),
-                    n.integer("saturate", 1) != 0)};
+/// A power of two without a sign, from a value rounded up (the default), down or to the nearest.
+ValueId to_power_of_two(const Node& n, ValueId x) {
+  Graph& g = n.graph();
+  const std::string mode = n.text("round_mode", "up");
+  if (mode != "up" && mode != "down" && mode != "nearest")
+    n.refuse("attribute 'round_mode' is '{}'; accepted: up, down, nearest", mode);
+  if (mode == "nearest") return x;
+  constexpr double below_exponent = 0x7fffff, exponent = 0x7f800000;  // bits of an f32
+  const ValueId value = ops::cast(g, x, DType::f32);
+  ValueId bits = ops::bit_cast(g, value, DType::i32);
+  if (mode == "up") bits = ops::binary(g, BinaryOp::add, bits, ops::scalar(g, DType::i32, below_exponent));
+  bits = ops::binary(g, BinaryOp::bit_and, bits, ops::scalar(g, DType::i32, exponent));
+  const ValueId normal = ops::binary(g, BinaryOp::gt, value, ops::scalar(g, DType::f32, 0x1p-127));
+  return ops::where(g, normal, ops::bit_cast(g, bits, DType::f32), value);
 }
 
-Values cast_like(const Node& n) {
-  return {ops::cast(n.graph(), n.input(0), n.type(1).dtype, n.integer("saturate", 1) != 0)};
+ValueId cast_to(const Node& n, DType to) {
+  Graph& g = n.graph();
+  ValueId x = n.input(0);
+  const bool from_float = ir::is_float(g.type(x).dtype);
+  if (to == DType::f8e8m0 && from_float) x = to_power_of_two(n, x);
+  if (to == DType::f4e2m1 && from_float)  // has no NaN: the standard's data say -0
+    x = ops::where(g, ops::unary(g, UnaryOp::is_nan, x), ops::scalar_like(g, x, -0.0), x);
+  return ops::cast(g, x, to, n.integer("saturate", 1) != 0);
 }
+
+Values cast(const Node& n) {
+  return {cast_to(n, dtype_of(static_cast<std::int32_t>(n.required_integer("to"))))};
+}
+
+Values cast_like(const Node& n) { return {cast_to(n, n.type(1).dtype)}; }
 
 Values bit_cast(const Node& n) {
   return {
@@ -125,7 +160,16 @@ Values leaky_relu(const Node& n) { return {ops::leaky_relu(n.graph(), n.input(0)
 Values thresholded_relu(const Node& n) {
   return {ops::thresholded_relu(n.graph(), n.input(0), n.real("alpha", 1.0))};
 }
-Values prelu(const Node& n) { return {ops::prelu(n.graph(), n.input(0), n.input(1))}; }
+/// Before operator set 7 a slope of one dimension is one a channel.
+Values prelu(const Node& n) {
+  ValueId slope = n.input(1);
+  if (n.opset() < 7 && n.rank(1) == 1 && n.dims(1)[0] != 1) {
+    std::vector<std::int64_t> shape(n.rank(0) - 1, 1);
+    shape.at(0) = n.dims(1)[0];
+    slope = ops::reshape(n.graph(), slope, shape);
+  }
+  return {ops::prelu(n.graph(), n.input(0), slope)};
+}
 Values elu(const Node& n) { return {ops::elu(n.graph(), n.input(0), n.real("alpha", 1.0))}; }
 Values celu(const Node& n) { return {ops::celu(n.graph(), n.input(0), n.real("alpha", 1.0))}; }
 Values selu(const Node& n) {
@@ -146,9 +190,10 @@ Values gelu(const Node& n) {
   return {ops::gelu(n.graph(), n.input(0), form == "tanh" ? ops::GeluForm::tanh : ops::GeluForm::erf)};
 }
 
-/// In inference mode: the operand, and a mask of ones.
+/// In inference mode, and where nothing is dropped: the operand, and a mask of ones.
 Values dropout(const Node& n) {
-  if (n.opset() >= 12 && n.has_input(2) && n.constant(2, "training_mode").int_at(0) != 0)
+  const bool training = n.opset() >= 12 && n.has_input(2) && n.constant(2, "training_mode").int_at(0) != 0;
+  if (training && (!n.has_input(1) || n.constant_float(1, "ratio") != 0))
     n.refuse("training mode is not supported");
   const ValueId x = n.input(0);
   if (n.output_count() < 2) return {x};
@@ -156,12 +201,14 @@ Values dropout(const Node& n) {
   return {x, ops::expand(n.graph(), ops::scalar(n.graph(), mask, 1), n.dims(0))};
 }
 
+constexpr std::string_view old_broadcast = "axis broadcast";
+
 constexpr Conversion table[] = {
     {"Abs", "", unary<UnaryOp::abs>},
     {"Acos", "", unary<UnaryOp::acos>},
     {"Acosh", "", unary<UnaryOp::acosh>},
-    {"Add", "", binary<BinaryOp::add>},
-    {"And", "", binary<BinaryOp::bit_and>},
+    {"Add", old_broadcast, binary<BinaryOp::add>},
+    {"And", old_broadcast, binary<BinaryOp::bit_and>},
     {"Asin", "", unary<UnaryOp::asin>},
     {"Asinh", "", unary<UnaryOp::asinh>},
     {"Atan", "", unary<UnaryOp::atan>},
@@ -179,15 +226,15 @@ constexpr Conversion table[] = {
     {"Clip", "min max", clip},
     {"Cos", "", unary<UnaryOp::cos>},
     {"Cosh", "", unary<UnaryOp::cosh>},
-    {"Div", "", binary<BinaryOp::div>},
-    {"Dropout", "ratio seed", dropout},
+    {"Div", old_broadcast, binary<BinaryOp::div>},
+    {"Dropout", "is_test ratio seed", dropout},
     {"Elu", "alpha", elu},
-    {"Equal", "", binary<BinaryOp::eq>},
+    {"Equal", old_broadcast, binary<BinaryOp::eq>},
     {"Erf", "", unary<UnaryOp::erf>},
     {"Exp", "", unary<UnaryOp::exp>},
     {"Floor", "", unary<UnaryOp::floor>},
     {"Gelu", "approximate", gelu},
-    {"Greater", "", binary<BinaryOp::gt>},
+    {"Greater", old_broadcast, binary<BinaryOp::gt>},
     {"GreaterOrEqual", "", binary<BinaryOp::ge>},
     {"HardSigmoid", "alpha beta", hard_sigmoid},
     {"HardSwish", "", plain<ops::hard_swish>},
@@ -195,7 +242,7 @@ constexpr Conversion table[] = {
     {"IsInf", "detect_negative detect_positive", is_inf},
     {"IsNaN", "", unary<UnaryOp::is_nan>},
     {"LeakyRelu", "alpha", leaky_relu},
-    {"Less", "", binary<BinaryOp::lt>},
+    {"Less", old_broadcast, binary<BinaryOp::lt>},
     {"LessOrEqual", "", binary<BinaryOp::le>},
     {"Log", "", unary<UnaryOp::log>},
     {"Max", "", extremum<BinaryOp::max>},
@@ -203,12 +250,12 @@ constexpr Conversion table[] = {
     {"Min", "", extremum<BinaryOp::min>},
     {"Mish", "", plain<ops::mish>},
     {"Mod", "fmod", mod},
-    {"Mul", "", binary<BinaryOp::mul>},
+    {"Mul", old_broadcast, binary<BinaryOp::mul>},
     {"Neg", "", unary<UnaryOp::neg>},
     {"Not", "", unary<UnaryOp::logical_not>},
-    {"Or", "", binary<BinaryOp::bit_or>},
+    {"Or", old_broadcast, binary<BinaryOp::bit_or>},
     {"PRelu", "", prelu},
-    {"Pow", "", pow},
+    {"Pow", old_broadcast, pow},
     {"Reciprocal", "", unary<UnaryOp::reciprocal>},
     {"Relu", "", plain<ops::relu>},
     {"Round", "", unary<UnaryOp::round_even>},
@@ -221,14 +268,14 @@ constexpr Conversion table[] = {
     {"Softplus", "", plain<ops::softplus>},
     {"Softsign", "", plain<ops::softsign>},
     {"Sqrt", "", unary<UnaryOp::sqrt>},
-    {"Sub", "", binary<BinaryOp::sub>},
+    {"Sub", old_broadcast, binary<BinaryOp::sub>},
     {"Sum", "", variadic<BinaryOp::add>},
     {"Swish", "alpha", swish},
     {"Tan", "", unary<UnaryOp::tan>},
     {"Tanh", "", unary<UnaryOp::tanh>},
     {"ThresholdedRelu", "alpha", thresholded_relu},
     {"Where", "", where},
-    {"Xor", "", binary<BinaryOp::bit_xor>},
+    {"Xor", old_broadcast, binary<BinaryOp::bit_xor>},
 };
 
 }  // namespace

@@ -63,9 +63,10 @@ Values conv_transpose(const Node& n) {
     o.pads.assign(2 * rank, 0);
     for (std::size_t d = 0; d < rank; ++d) {
       const std::int64_t target = want.empty() ? dims[2 + d] * o.strides[d] : want.at(d);
-      const std::int64_t total =
-          std::max<std::int64_t>(0, o.strides[d] * (dims[2 + d] - 1) + o.output_padding[d] +
-                                        (kernel[d] - 1) * o.dilations[d] + 1 - target);
+      const std::int64_t excess = o.strides[d] * (dims[2 + d] - 1) + o.output_padding[d] +
+                                  (kernel[d] - 1) * o.dilations[d] + 1 - target;
+      o.output_padding[d] += std::max<std::int64_t>(0, -excess);
+      const std::int64_t total = std::max<std::int64_t>(0, excess);
       // The smaller half goes in front, save for SAME_LOWER and explicit shapes.
       const std::int64_t small = total / 2, large = total - total / 2;
       o.pads[d] = mode == "SAME_UPPER" ? small : large;
@@ -116,6 +117,7 @@ Values einsum(const Node& n) { return {ops::einsum(n.graph(), n.text("equation",
 
 Values batch_norm(const Node& n) {
   if (n.integer("training_mode", 0) != 0) n.refuse("training mode is not supported");
+  if (n.opset() < 7 && n.integer("is_test", 0) == 0) n.refuse("attribute 'is_test' is 0; accepted: 1");
   if (n.integer("spatial", 1) == 0) n.refuse("attribute 'spatial' is 0; accepted: 1");
   return {ops::batch_norm(n.graph(), n.input(0), n.input(1), n.input(2), n.input(3), n.input(4),
                           n.real("epsilon", 1e-5))};
@@ -211,12 +213,12 @@ Values mean_variance_norm(const Node& n) {
 
 constexpr Conversion table[] = {
     {"AveragePool", "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", average_pool},
-    {"BatchNormalization", "epsilon momentum training_mode spatial", batch_norm},
+    {"BatchNormalization", "consumed_inputs epsilon is_test momentum spatial training_mode", batch_norm},
     {"Conv", "auto_pad dilations group kernel_shape pads strides", conv},
     {"ConvTranspose", "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
      conv_transpose},
     {"Einsum", "equation", einsum},
-    {"Gemm", "alpha beta transA transB", gemm},
+    {"Gemm", "alpha beta broadcast transA transB", gemm},
     {"GlobalAveragePool", "", global_average_pool},
     {"GlobalMaxPool", "", global_max_pool},
     {"GroupNormalization", "epsilon num_groups stash_type", group_norm},

@@ -1,4 +1,4 @@
-// Quantisation: integers with a scale and a zero point, per tensor or along one axis.
+// Quantisation: integers with a scale and a zero point, per tensor, along one axis or per block.
 #include "tracer/composites.h"
 #include "tracer/onnx/node.h"
 #include "tracer/onnx/tensor_proto.h"
@@ -10,57 +10,82 @@ using ir::BinaryOp;
 using Values = std::vector<ValueId>;
 using Ints = std::vector<std::int64_t>;
 
-/// A scale or zero point as an operand that broadcasts to the data: scalars as they are, vectors along
-/// `axis`.
-ValueId aligned(const Node& n, ValueId value, std::size_t rank, std::int64_t axis) {
-  const Ints own = to_ints(n.graph().type(value).shape);
-  if (own.empty() || (own.size() == 1 && own[0] == 1)) return ops::reshape(n.graph(), value, {});
-  if (own.size() != 1) n.refuse("blocked quantisation is not supported");
-  Ints shape(rank, 1);
-  shape.at(static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis)) = own[0];
-  return ops::reshape(n.graph(), value, shape);
+/// Where the scales and zero points of an operand lie: along `axis`, one for each `block` of elements (0: one
+/// for each element).
+struct Layout {
+  std::int64_t axis = 0;
+  std::int64_t block = 0;
+};
+
+/// A scale or zero point as an operand that broadcasts to data of `shape`: scalars as they are, vectors along
+/// the axis, blocks repeated.
+ValueId aligned(const Node& n, ValueId value, const Ints& shape, Layout layout) {
+  Graph& g = n.graph();
+  const Ints own = to_ints(g.type(value).shape);
+  if (own.empty() || (own.size() == 1 && own[0] == 1 && layout.block == 0)) return ops::reshape(g, value, {});
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  if (layout.axis < -rank || layout.axis >= rank)
+    n.refuse("axis {} is out of range for {} dimensions", layout.axis, rank);
+  const auto axis = static_cast<std::size_t>(layout.axis < 0 ? layout.axis + rank : layout.axis);
+  if (layout.block == 0) {
+    if (own.size() != 1) n.refuse("scales of {} dimensions need attribute 'block_size'", own.size());
+    Ints target(shape.size(), 1);
+    target[axis] = own[0];
+    return ops::reshape(g, value, target);
+  }
+  if (own.size() != shape.size() || layout.block < 0 || own[axis] * layout.block < shape[axis])
+    n.refuse("{} blocks of attribute 'block_size' {} do not cover {} elements",
+             own.size() > axis ? own[axis] : 0, layout.block, shape[axis]);
+  const auto behind = static_cast<std::ptrdiff_t>(axis) + 1;
+  Ints split = own, repeated = own, joined = own;
+  split.insert(split.begin() + behind, 1);
+  repeated.insert(repeated.begin() + behind, layout.block);
+  joined[axis] *= layout.block;
+  const ValueId spread = ops::reshape(g, ops::expand(g, ops::reshape(g, value, split), repeated), joined);
+  if (joined[axis] == shape[axis]) return spread;
+  return ops::slice_axis(g, spread, static_cast<std::int64_t>(axis), 0, shape[axis]);
 }
 
-ValueId dequantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero, std::int64_t axis) {
+ValueId dequantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero, Layout layout) {
   Graph& g = n.graph();
-  const std::size_t rank = g.type(x).shape.size();
+  const Ints shape = to_ints(g.type(x).shape);
   const DType dtype = g.type(scale).dtype;
   ValueId value = ops::cast(g, x, DType::f32);
   if (zero)
-    value = ops::binary(g, BinaryOp::sub, value, ops::cast(g, aligned(n, *zero, rank, axis), DType::f32));
-  value = ops::binary(g, BinaryOp::mul, value, ops::cast(g, aligned(n, scale, rank, axis), DType::f32));
+    value = ops::binary(g, BinaryOp::sub, value, ops::cast(g, aligned(n, *zero, shape, layout), DType::f32));
+  value = ops::binary(g, BinaryOp::mul, value, ops::cast(g, aligned(n, scale, shape, layout), DType::f32));
   return ops::cast(g, value, dtype);
 }
 
 /// Round to even, add the zero point, cut to the integer type's range.
 ValueId quantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero, DType dtype,
-                  std::int64_t axis, bool saturate) {
+                  Layout layout, bool saturate = true) {
   Graph& g = n.graph();
-  const std::size_t rank = g.type(x).shape.size();
+  const Ints shape = to_ints(g.type(x).shape);
   ValueId value = ops::binary(g, BinaryOp::div, ops::cast(g, x, DType::f32),
-                              ops::cast(g, aligned(n, scale, rank, axis), DType::f32));
+                              ops::cast(g, aligned(n, scale, shape, layout), DType::f32));
   if (ir::is_float(dtype)) return ops::cast(g, value, dtype, saturate);
   value = ops::unary(g, ir::UnaryOp::round_even, value);
   if (zero)
-    value = ops::binary(g, BinaryOp::add, value, ops::cast(g, aligned(n, *zero, rank, axis), DType::f32));
+    value = ops::binary(g, BinaryOp::add, value, ops::cast(g, aligned(n, *zero, shape, layout), DType::f32));
   return ops::cast(g, ops::clip(g, value, ir::lowest(dtype), ir::highest(dtype)), dtype);
 }
 
+Layout layout_of(const Node& n) { return {n.integer("axis", 1), n.integer("block_size", 0)}; }
+
 Values dequantize_linear(const Node& n) {
-  if (n.integer("block_size", 0) != 0)
-    n.refuse("attribute 'block_size': blocked quantisation is not supported");
-  return {dequantized(n, n.input(0), n.input(1), n.optional_input(2), n.integer("axis", 1))};
+  const ValueId y = dequantized(n, n.input(0), n.input(1), n.optional_input(2), layout_of(n));
+  const auto dtype = static_cast<std::int32_t>(n.integer("output_dtype", 0));
+  return {dtype == 0 ? y : ops::cast(n.graph(), y, dtype_of(dtype))};
 }
 
 Values quantize_linear(const Node& n) {
-  if (n.integer("block_size", 0) != 0)
-    n.refuse("attribute 'block_size': blocked quantisation is not supported");
   DType dtype = DType::u8;
   if (n.has_input(2))
     dtype = n.type(2).dtype;
   else if (n.integer("output_dtype", 0) != 0)
     dtype = dtype_of(static_cast<std::int32_t>(n.integer("output_dtype", 0)));
-  return {quantized(n, n.input(0), n.input(1), n.optional_input(2), dtype, n.integer("axis", 1),
+  return {quantized(n, n.input(0), n.input(1), n.optional_input(2), dtype, layout_of(n),
                     n.integer("saturate", 1) != 0)};
 }
 
@@ -74,7 +99,7 @@ Values dynamic_quantize_linear(const Node& n) {
   const ValueId place = ops::unary(g, ir::UnaryOp::neg, ops::binary(g, BinaryOp::div, low, scale));
   const ValueId point =
       ops::cast(g, ops::unary(g, ir::UnaryOp::round_even, ops::clip(g, place, 0, 255)), DType::u8);
-  return {quantized(n, x, scale, point, DType::u8, 0, true), scale, point};
+  return {quantized(n, x, scale, point, DType::u8, {}), scale, point};
 }
 
 /// An integer operand less its zero point, as f32 (exact).
@@ -83,7 +108,7 @@ ValueId centred(const Node& n, std::size_t i, std::size_t zero, std::int64_t axi
   const ValueId x = ops::cast(g, n.input(i), DType::f32);
   if (!n.has_input(zero)) return x;
   return ops::binary(g, BinaryOp::sub, x,
-                     ops::cast(g, aligned(n, n.input(zero), n.rank(i), axis), DType::f32));
+                     ops::cast(g, aligned(n, n.input(zero), n.dims(i), {axis}), DType::f32));
 }
 
 Values matmul_integer(const Node& n) {
@@ -114,23 +139,23 @@ Values conv_integer(const Node& n) {
 Values qlinear_matmul(const Node& n) {
   Graph& g = n.graph();
   const std::int64_t rows = static_cast<std::int64_t>(n.rank(0)) - 2;
-  const ValueId a = dequantized(n, n.input(0), n.input(1), n.input(2), rows);
-  const ValueId b = dequantized(n, n.input(3), n.input(4), n.input(5), -1);
+  const ValueId a = dequantized(n, n.input(0), n.input(1), n.input(2), {rows});
+  const ValueId b = dequantized(n, n.input(3), n.input(4), n.input(5), {-1});
   const ValueId y = ops::matmul(g, ops::cast(g, a, DType::f32), ops::cast(g, b, DType::f32));
-  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, -1, true)};
+  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, {-1})};
 }
 
 Values qlinear_conv(const Node& n) {
   Graph& g = n.graph();
-  const ValueId x = dequantized(n, n.input(0), n.input(1), n.input(2), 1);
-  const ValueId w = dequantized(n, n.input(3), n.input(4), n.input(5), 0);
+  const ValueId x = dequantized(n, n.input(0), n.input(1), n.input(2), {1});
+  const ValueId w = dequantized(n, n.input(3), n.input(4), n.input(5), {0});
   ValueId y = ops::conv(g, x, w, std::nullopt, conv_options(n, 3));
   if (n.has_input(8)) {  // the bias is in units of the product of the scales
     const ValueId scale = ops::binary(g, BinaryOp::mul, ops::reshape(g, n.input(1), {}), n.input(4));
     const ValueId bias = ops::binary(g, BinaryOp::mul, ops::cast(g, n.input(8), DType::f32), scale);
-    y = ops::binary(g, BinaryOp::add, y, aligned(n, bias, n.rank(0), 1));
+    y = ops::binary(g, BinaryOp::add, y, aligned(n, bias, n.dims(0), {1}));
   }
-  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, 1, true)};
+  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, {1})};
 }
 
 constexpr std::string_view conv_attributes = "auto_pad dilations group kernel_shape pads strides";

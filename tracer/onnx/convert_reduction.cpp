@@ -29,7 +29,11 @@ Values reduce(const Node& n) {
     shape.push_back(1);
     return {ops::reduce(n.graph(), op.text, ops::reshape(n.graph(), n.input(0), shape), {-1}, false)};
   }
-  return {ops::reduce(n.graph(), op.text, n.input(0), axes, n.integer("keepdims", 1) != 0)};
+  Graph& g = n.graph();
+  const bool keepdims = n.integer("keepdims", 1) != 0;
+  if (n.type(0).dtype != DType::boolean) return {ops::reduce(g, op.text, n.input(0), axes, keepdims)};
+  const ValueId numbers = ops::cast(g, n.input(0), DType::u8);
+  return {ops::cast(g, ops::reduce(g, op.text, numbers, axes, keepdims), DType::boolean)};
 }
 
 Values arg_max(const Node& n) {

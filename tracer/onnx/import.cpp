@@ -1,6 +1,7 @@
 #include "tracer/onnx/import.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
@@ -9,17 +10,46 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <set>
 
+#include "tracer/composites.h"
 #include "tracer/onnx/node.h"
 #include "tracer/onnx/tensor_proto.h"
 
 namespace tunesmith::tracer {
 namespace {
 
-constexpr std::int64_t oldest_opset = 7, newest_opset = 26;
-constexpr int deepest_call = 16;  // of local functions
+constexpr std::int64_t oldest_opset = 1, newest_opset = 27;
+constexpr int deepest_call = 16;            // of local functions and subgraphs
+constexpr std::int64_t most_rounds = 4096;  // of a loop
 
 using Scope = std::map<std::string, ValueId>;
+
+std::vector<std::string> input_names_of(const onnx::GraphProto& graph) {
+  std::set<std::string> initialized;
+  for (const onnx::TensorProto& tensor : graph.initializer()) initialized.insert(tensor.name());
+  std::vector<std::string> names;
+  for (const onnx::ValueInfoProto& input : graph.input())
+    if (!initialized.contains(input.name())) names.push_back(input.name());
+  return names;
+}
+
+onnx::ModelProto parse_model(std::span<const std::byte> bytes, const std::string& name) {
+  onnx::ModelProto model;
+  google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedInputStream coded(&stream);
+  coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  if (bytes.empty() || bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
+      !model.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage())
+    throw_user_error("'{}' is not an ONNX model, or it is truncated or damaged", name);
+  return model;
+}
+
+std::vector<char> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw_user_error("cannot read '{}'", path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 class Importer {
  public:
@@ -36,9 +66,8 @@ class Importer {
       define(scope, tensor.name(), graph_.add_constant(tensor_of(tensor, folder_path_), tensor.name()));
     for (const onnx::ValueInfoProto& input : proto.input())
       if (!scope.contains(input.name())) define(scope, input.name(), add_input(input));
-    for (const auto& [name, shape] : options_.shapes)
-      if (std::ranges::none_of(graph_.inputs(), [&](OpId id) { return graph_.op(id).name == name; }))
-        throw_user_error("the model has no input '{}'; its inputs are: {}", name, input_names());
+    for (const auto& [name, shape] : options_.shapes) require_input(name);
+    for (const auto& [name, value] : options_.values) require_input(name);
     add_nodes(proto.node(), scope, opset_, 0);
     for (const onnx::ValueInfoProto& output : proto.output()) {
       const auto it = scope.find(output.name());
@@ -65,14 +94,30 @@ class Importer {
     if (!scope.emplace(name, value).second) throw_user_error("value '{}' is defined twice", name);
   }
 
-  std::string input_names() const {
-    std::string names;
-    for (const OpId id : graph_.inputs()) names += (names.empty() ? "" : ", ") + graph_.op(id).name;
-    return names;
+  void require_input(const std::string& name) const {
+    const std::vector<std::string> names = input_names_of(model_.graph());
+    if (std::ranges::find(names, name) == names.end())
+      throw_user_error("the model has no input '{}'; its inputs are: {}", name, fmt::join(names, ", "));
+  }
+
+  ValueId fixed_input(const onnx::ValueInfoProto& input, const HostTensor& value) {
+    const auto& type = input.type().tensor_type();
+    bool fits = value.dtype() == dtype_of(type.elem_type()) &&
+                (!type.has_shape() || value.rank() == type.shape().dim_size());
+    for (int d = 0; fits && type.has_shape() && d < type.shape().dim_size(); ++d) {
+      const auto& dim = type.shape().dim(d);
+      fits = !dim.has_dim_value() || dim.dim_value() == value.shape()[static_cast<std::size_t>(d)];
+    }
+    if (!fits)
+      throw_user_error("input '{}': the value given, {} [{}], does not have the type of the input",
+                       input.name(), ir::to_string(value.dtype()), fmt::join(value.shape(), ", "));
+    return graph_.add_constant(value, input.name());
   }
 
   ValueId add_input(const onnx::ValueInfoProto& input) {
     if (!input.type().has_tensor_type()) throw_user_error("input '{}' is not a tensor", input.name());
+    if (const auto fixed = options_.values.find(input.name()); fixed != options_.values.end())
+      return fixed_input(input, fixed->second);
     const auto& type = input.type().tensor_type();
     const DType dtype = dtype_of(type.elem_type());
     const auto given = options_.shapes.find(input.name());
@@ -141,6 +186,7 @@ class Importer {
       if (!proto.domain().empty() && proto.domain() != "ai.onnx")
         node.refuse("operators of domain '{}' are not supported", proto.domain());
       if (proto.op_type() == "If") return take_branch(node, scope, opset, depth);
+      if (proto.op_type() == "Loop") return unroll_loop(node, scope, opset, depth);
       const Conversion* row = find_conversion(proto.op_type());
       if (row == nullptr) node.refuse("this operator is not supported");
       for (const onnx::AttributeProto& attribute : proto.attribute())
@@ -188,23 +234,74 @@ class Importer {
     return results;
   }
 
-  /// If with a condition that is known at import: the branch taken replaces it.
-  std::vector<ValueId> take_branch(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
-    if (depth >= deepest_call) node.refuse("branches are nested more than {} deep", deepest_call);
-    const bool taken = node.constant(0, "the condition").int_at(0) != 0;
-    const onnx::AttributeProto* branch = node.find(taken ? "then_branch" : "else_branch");
-    if (branch == nullptr) node.refuse("attribute '{}' is missing", taken ? "then_branch" : "else_branch");
-    Scope inner = scope;  // a branch sees the values around it
-    for (const onnx::TensorProto& tensor : branch->g().initializer())
+  /// The outputs of a subgraph, which sees the values around it; `inner` starts as these.
+  std::vector<ValueId> add_body(const onnx::GraphProto& body, const Node& node, Scope inner,
+                                std::int64_t opset, int depth) {
+    if (depth >= deepest_call) node.refuse("subgraphs are nested more than {} deep", deepest_call);
+    for (const onnx::TensorProto& tensor : body.initializer())
       define(inner, tensor.name(), graph_.add_constant(tensor_of(tensor, folder_path_), tensor.name()));
-    add_nodes(branch->g().node(), inner, opset, depth + 1);
+    add_nodes(body.node(), inner, opset, depth + 1);
     std::vector<ValueId> results;
-    for (const onnx::ValueInfoProto& output : branch->g().output()) {
+    for (const onnx::ValueInfoProto& output : body.output()) {
       const auto it = inner.find(output.name());
-      if (it == inner.end()) node.refuse("the branch's output '{}' is computed by no node", output.name());
+      if (it == inner.end()) node.refuse("the subgraph's output '{}' is computed by no node", output.name());
       results.push_back(it->second);
     }
     return results;
+  }
+
+  /// If with a condition that is known at import: the branch taken replaces it.
+  std::vector<ValueId> take_branch(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
+    const bool taken = node.constant(0, "the condition").int_at(0) != 0;
+    const onnx::AttributeProto* branch = node.find(taken ? "then_branch" : "else_branch");
+    if (branch == nullptr) node.refuse("attribute '{}' is missing", taken ? "then_branch" : "else_branch");
+    return add_body(branch->g(), node, scope, opset, depth);
+  }
+
+  bool condition(const Node& node, ValueId value) {
+    const auto known = folder_.value_of(value);
+    if (!known || known->size() != 1)
+      node.refuse("the condition is computed at run time; only constants are supported there");
+    return known->int_at(0) != 0;
+  }
+
+  /// Loop with a trip count and conditions that are known at import: unrolled. Outputs: the values carried,
+  /// then the values that each round gives, stacked.
+  std::vector<ValueId> unroll_loop(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
+    const onnx::AttributeProto* attribute = node.find("body");
+    if (attribute == nullptr) node.refuse("attribute 'body' is missing");
+    const onnx::GraphProto& body = attribute->g();
+    const std::size_t carried_count = node.input_count() > 2 ? node.input_count() - 2 : 0;
+    if (body.input_size() != static_cast<int>(carried_count) + 2 ||
+        body.output_size() < static_cast<int>(carried_count) + 1)
+      node.refuse("the body takes {} values and gives {}, which does not fit to {} carried values",
+                  body.input_size(), body.output_size(), carried_count);
+    std::vector<ValueId> carried;
+    for (std::size_t i = 0; i < carried_count; ++i) carried.push_back(node.input(i + 2));
+    std::vector<std::vector<ValueId>> stacked(static_cast<std::size_t>(body.output_size()) - 1 -
+                                              carried_count);
+    ValueId running = node.has_input(1) ? node.input(1) : ops::scalar(graph_, DType::boolean, 1);
+    const std::int64_t rounds =
+        node.has_input(0) ? node.constant_ints(0, "the trip count").at(0) : most_rounds + 1;
+    for (std::int64_t round = 0; round < rounds && condition(node, running); ++round) {
+      if (round >= most_rounds) node.refuse("runs for more than {} rounds", most_rounds);
+      Scope inner = scope;
+      define(inner, body.input(0).name(), ops::scalar(graph_, DType::i64, static_cast<double>(round)));
+      define(inner, body.input(1).name(), running);
+      for (std::size_t i = 0; i < carried_count; ++i)
+        define(inner, body.input(static_cast<int>(i) + 2).name(), carried[i]);
+      const std::vector<ValueId> results = add_body(body, node, std::move(inner), opset, depth);
+      running = results[0];
+      for (std::size_t i = 0; i < carried_count; ++i) carried[i] = results[i + 1];
+      for (std::size_t i = 0; i < stacked.size(); ++i)
+        stacked[i].push_back(ops::unsqueeze(graph_, results[i + 1 + carried_count], {0}));
+    }
+    for (std::vector<ValueId>& values : stacked) {
+      if (values.empty())
+        node.refuse("runs for no round, so that the shape of its stacked outputs is unknown");
+      carried.push_back(ops::concat(graph_, values, 0));
+    }
+    return carried;
   }
 
   const onnx::ModelProto& model_;
@@ -219,13 +316,7 @@ class Importer {
 
 Graph import_onnx(std::span<const std::byte> bytes, const std::string& name, const std::string& folder,
                   const ImportOptions& options) {
-  onnx::ModelProto model;
-  google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  google::protobuf::io::CodedInputStream coded(&stream);
-  coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
-  if (bytes.empty() || bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
-      !model.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage())
-    throw_user_error("'{}' is not an ONNX model, or it is truncated or damaged", name);
+  const onnx::ModelProto model = parse_model(bytes, name);
   try {
     return Importer(model, folder, options).run();
   } catch (const UserError& error) {
@@ -234,11 +325,13 @@ Graph import_onnx(std::span<const std::byte> bytes, const std::string& name, con
 }
 
 Graph import_onnx(const std::string& path, const ImportOptions& options) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw_user_error("cannot read '{}'", path);
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::vector<char> bytes = read_file(path);
   const std::string folder = std::filesystem::absolute(path).parent_path().string();
   return import_onnx(std::as_bytes(std::span(bytes)), path, folder, options);
+}
+
+std::vector<std::string> onnx_input_names(const std::string& path) {
+  return input_names_of(parse_model(std::as_bytes(std::span<const char>(read_file(path))), path).graph());
 }
 
 }  // namespace tunesmith::tracer

@@ -135,9 +135,16 @@ std::vector<double> Node::reals(std::string_view name) const {
   return {attribute->floats().begin(), attribute->floats().end()};
 }
 
+std::vector<std::string> Node::texts(std::string_view name) const {
+  const auto* attribute = find(name);
+  if (attribute == nullptr) return {};
+  return {attribute->strings().begin(), attribute->strings().end()};
+}
+
 const Conversion* find_conversion(std::string_view name) {
-  for (const auto table : {elementwise_conversions(), movement_conversions(), network_conversions(),
-                           reduction_conversions(), quantize_conversions()})
+  for (const auto table :
+       {attention_conversions(), elementwise_conversions(), movement_conversions(), network_conversions(),
+        quantize_conversions(), recurrent_conversions(), reduction_conversions()})
     for (const Conversion& row : table)
       if (row.name == name) return &row;
   return nullptr;

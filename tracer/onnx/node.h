@@ -64,6 +64,7 @@ class Node {
   std::string text(std::string_view name, std::string_view otherwise) const;
   std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise = {}) const;
   std::vector<double> reals(std::string_view name) const;
+  std::vector<std::string> texts(std::string_view name) const;
   const onnx::AttributeProto* find(std::string_view name) const;
 
   /// Throws a UserError; the importer adds node, operator and operator set.
@@ -91,9 +92,11 @@ struct Conversion {
   ConvertFn convert;
 };
 
+std::span<const Conversion> attention_conversions();
 std::span<const Conversion> elementwise_conversions();
 std::span<const Conversion> movement_conversions();
 std::span<const Conversion> network_conversions();
+std::span<const Conversion> recurrent_conversions();
 std::span<const Conversion> reduction_conversions();
 std::span<const Conversion> quantize_conversions();
 
