@@ -1,6 +1,7 @@
 // Expressions: scalars, or explicit vectors of the chunk's width.
 #include <fmt/format.h>
 #include <llvm/IR/Intrinsics.h>
+#include <algorithm>
 
 #include <cmath>
 
@@ -52,7 +53,12 @@ llvm::Constant* Emitter::float_like(llvm::Value* shape, double value) {
   return llvm::ConstantFP::get(shape->getType(), value);
 }
 
-bool Emitter::uses_vector_var(const ir::Expr& e) const { return in_vector_ && ir::uses_var(e, chunk_.var); }
+bool Emitter::uses_vector_var(const ir::Expr& e) const {
+  if (!in_vector_) return false;
+  if (ir::uses_var(e, chunk_.var)) return true;
+  return std::ranges::any_of(
+      bindings_, [&](const auto& bound) { return bound.second.is_vector && ir::uses_var(e, bound.first); });
+}
 
 Emitter::Value Emitter::as_vector(Value value) {
   if (value.is_vector || !in_vector_) return value;
@@ -91,7 +97,7 @@ Emitter::Value Emitter::evaluate_uncached(const ir::Expr& e) {
         const auto it = bindings_.find(var.id);
         if (it == bindings_.end())
           throw EmitError{fmt::format("variable '{}' has no value", nest_.vars.name(var.id))};
-        return Value{it->second.value, false};
+        return Value{it->second.value, it->second.is_vector};
       },
       [&](const ir::Unary& unary) { return evaluate_unary(unary); },
       [&](const ir::Binary& binary) { return evaluate_binary(binary); },

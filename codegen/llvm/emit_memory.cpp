@@ -31,6 +31,7 @@ Emitter::Address Emitter::address_of(const ir::Expr& index) {
         address.constant += term.coefficient * bound->second.constant;
         continue;
       }
+      if (bound != bindings_.end() && bound->second.is_vector) address.is_regular = false;
     } else if (in_vector_ && uses_vector_var(term.term)) {
       address.is_regular = false;
     }
@@ -276,6 +277,26 @@ Emitter::Value Emitter::load_register_lanes(const ir::Load& load, const Address&
   return {result, true};
 }
 
+/// `whole` with `part` in place of its lanes from `first` on; where the chunk has a mask, only of those that
+/// it lets through.
+llvm::Value* Emitter::blend(llvm::Value* whole, llvm::Value* part, std::int64_t first, int lanes) {
+  const auto* type = llvm::cast<llvm::FixedVectorType>(whole->getType());
+  const int width = static_cast<int>(type->getNumElements());
+  const int begin = static_cast<int>(first);
+  if (chunk_.mask != nullptr) {
+    std::vector<int> old;
+    for (int i = 0; i < chunk_.width; ++i) old.push_back(i < lanes ? begin + i : -1);
+    part = b_.CreateSelect(chunk_.mask, part, b_.CreateShuffleVector(whole, old));
+  }
+  std::vector<int> widened, picks;
+  for (int i = 0; i < width; ++i) {
+    const bool is_new = i >= begin && i < begin + lanes;
+    widened.push_back(is_new ? i - begin : -1);
+    picks.push_back(is_new ? width + i : i);
+  }
+  return b_.CreateShuffleVector(whole, b_.CreateShuffleVector(part, widened), picks);
+}
+
 void Emitter::store_register(const ir::Store& store, const Address& address, Value value) {
   const std::string& name = nest_.buffer(store.buffer).name;
   require_constant(name, address.terms.empty() && address.is_regular);
@@ -288,9 +309,9 @@ void Emitter::store_register(const ir::Store& store, const Address& address, Val
   llvm::Value* result = value.value;
   if (slot.lanes != lanes) {
     llvm::Value* whole = b_.CreateLoad(slot.slot->getAllocatedType(), slot.slot);
-    if (vector) throw EmitError{fmt::format("register buffer '{}' is stored in parts of its vectors", name)};
-    result =
-        b_.CreateInsertElement(whole, value.value, static_cast<std::uint64_t>(address.constant - slot.start));
+    const std::int64_t first = address.constant - slot.start;
+    result = vector ? blend(whole, result, first, lanes)
+                    : b_.CreateInsertElement(whole, value.value, static_cast<std::uint64_t>(first));
   } else if (vector && chunk_.mask != nullptr) {
     result = b_.CreateSelect(chunk_.mask, result, b_.CreateLoad(slot.slot->getAllocatedType(), slot.slot));
   }

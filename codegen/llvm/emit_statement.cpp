@@ -15,9 +15,7 @@ void Emitter::emit(const ir::Stmt& s) {
       [&](const ir::Let& let) {
         memo_.clear();
         const Value value = evaluate(let.value);
-        if (value.is_vector)
-          throw EmitError{fmt::format("let '{}' inside a vectorized loop", nest_.vars.name(let.var))};
-        bindings_[let.var] = {false, 0, value.value, ++depth_};
+        bindings_[let.var] = {false, 0, value.value, ++depth_, value.is_vector};
         emit(let.body);
         bindings_.erase(let.var);
       },
@@ -45,8 +43,7 @@ void Emitter::emit_for(const ir::For& loop) {
     throw EmitError{fmt::format("loop '{}' has an extent that is not constant", nest_.vars.name(loop.var))};
   if (*constant <= 0) return;
   switch (loop.kind) {
-    case ir::LoopKind::serial:
-      return emit_serial(loop, b_.getInt64(static_cast<std::uint64_t>(*constant)));
+    case ir::LoopKind::serial: return emit_serial(loop, b_.getInt64(static_cast<std::uint64_t>(*constant)));
     case ir::LoopKind::vectorize: return emit_vectorized(loop, *constant);
     case ir::LoopKind::unroll:
       for (std::int64_t i = 0; i < *constant; ++i) {

@@ -58,7 +58,8 @@ class Emitter {
     bool is_constant = false;
     std::int64_t constant = 0;
     llvm::Value* value = nullptr;
-    int depth = 0;  // order of binding: deeper is larger
+    int depth = 0;           // order of binding: deeper is larger
+    bool is_vector = false;  // a let inside a vectorized loop: one value a lane
   };
   /// A flat index as run-time terms plus a constant.
   struct Address {
@@ -121,6 +122,7 @@ class Emitter {
   RegisterSlot& register_slot(ir::BufferId id, std::int64_t start, int lanes);
   Value load_register(const ir::Load& load, const Address& address);
   Value load_register_lanes(const ir::Load& load, const Address& address);
+  llvm::Value* blend(llvm::Value* whole, llvm::Value* part, std::int64_t first, int lanes);
   void store_register(const ir::Store& store, const Address& address, Value value);
   bool is_vector_aligned(const Address& address, ir::DType dtype) const;
   llvm::Value* chunk_mask();  // active lanes: the narrowed tail and the current condition; null: all
