@@ -97,7 +97,7 @@ std::optional<ScheduleError> check_annotations(const LoopTree& tree) {
       if (node.kind != LoopKind::vectorize) continue;
       if (!only_unrolled_inside(tree, stage, p + 1))
         return ScheduleError{Code::vectorize_not_inner, node.kind_step};
-      if (node.is_reduction && s.def.outputs.size() > 1)
+      if (node.is_reduction && s.def.combiner->kind == ir::CombinerKind::tuple)
         return ScheduleError{Code::vectorized_tuple, node.kind_step};
     }
   }
