@@ -187,11 +187,8 @@ std::optional<std::size_t> dot_axis(const StageInfo& stage) {
 std::vector<i64> partial_widths(i64 extent, i64 lanes) {
   std::vector<i64> widths;
   for (i64 width : {lanes, 2 * lanes, 4 * lanes, 8 * lanes})
-    if (width <= extent && (extent % width) % lanes == 0) widths.push_back(width);
-  // No whole vectors: narrower ones that divide the axis, or it whole.
-  for (i64 width = lanes / 2; widths.empty() && width > 1; width /= 2)
-    if (extent % width == 0) widths.push_back(width);
-  if (widths.empty()) widths.push_back(std::min(extent, lanes));
+    if (width <= extent) widths.push_back(width);
+  if (widths.empty()) widths.push_back(extent);
   return widths;
 }
 

@@ -17,8 +17,7 @@ GroupSketches dot_rule(const RuleContext& context, const StageGroup& group);
 /// contiguous.
 std::optional<std::size_t> dot_axis(const StageInfo& stage);
 
-/// Numbers of partial results of an axis, ascending: whole vectors, so that no step fills a vector in part.
-/// An axis that no such number fits is split all the same, with a ragged last step.
+/// Numbers of partial results that suit an axis, ascending: whole vectors, or the axis where it is shorter.
 std::vector<std::int64_t> partial_widths(std::int64_t extent, std::int64_t lanes);
 
 /// Stages that a vectorised reduction is split into. `partial` gathers `width` partial results, `lanes`

@@ -21,7 +21,7 @@ constexpr int rejection_tries = 64;
 constexpr int class_samples = 200;          // per sketch, when it has too many candidates to enumerate
 constexpr double enumerable = 600;          // sketches up to this size are enumerated
 constexpr std::size_t descents = 3;         // from the best samples of a sketch
-constexpr std::size_t applied_a_class = 3;  // candidates of a class that are tried on the analytic model
+constexpr std::size_t applied_a_class = 2;  // candidates of a class that are tried on the analytic model
 constexpr std::uint64_t sampling_seed = 0x7453;
 
 double combinations(const Sketch& sketch) {
@@ -317,7 +317,7 @@ std::vector<RankedCandidate> Space::class_representatives(std::size_t limit) con
 }
 
 Candidate Space::default_candidate() const {
-  constexpr std::size_t considered = 6;
+  constexpr std::size_t considered = 5;
   const auto ranked = class_representatives(considered);
   TS_CHECK(!ranked.empty(), "no sketch of the space applies to its kernel");
   return ranked[0].candidate;

@@ -104,7 +104,7 @@ class Space {
 };
 
 /// The space of a kernel on a CPU. Never empty: kernels that no other rule understands get the generic one.
-/// REQUIRES: verify(kernel) succeeds. Symbols count at their upper bound.
+/// REQUIRES: verify(kernel) succeeds and the kernel has no unbound symbols.
 Space make_cpu_space(const ir::Kernel& kernel, const Machine& machine, int threads);
 
 }  // namespace tunesmith::schedules

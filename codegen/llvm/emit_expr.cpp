@@ -3,6 +3,7 @@
 #include <llvm/IR/Intrinsics.h>
 #include <algorithm>
 
+#include <algorithm>
 #include <cmath>
 
 #include "codegen/llvm/emitter.h"

@@ -456,6 +456,18 @@ std::vector<NamedKernel> family_kernels() {
   add("gather", gather_rows(9, 12, 21));
   add("argmax", argmax(6, 29));
   add("mlp", mlp(9, 12, 20, 18));
+  // Layouts: permuted and blocked, of inputs and outputs.
+  auto with_layout = [](Kernel kernel, std::size_t buffer, std::vector<LayoutDim> order) {
+    kernel.buffers[buffer].layout.order = std::move(order);
+    return kernel;
+  };
+  add("elementwise_blocked_in", with_layout(elementwise(5, 32), 0, {{1, 0}, {0, 0}, {1, 16}}));
+  add("elementwise_blocked_out", with_layout(elementwise(5, 32), 3, {{1, 0}, {0, 0}, {1, 16}}));
+  add("matmul_out_transposed", with_layout(matmul({.m = 18, .n = 9, .k = 7}), 2, {{1, 0}, {0, 0}}));
+  add("matmul_out_blocked", with_layout(matmul({.m = 6, .n = 32, .k = 7}), 2, {{1, 0}, {0, 0}, {1, 16}}));
+  add("conv_blocked", with_layout(with_layout(conv2d({.c = 16, .h = 5, .w = 6, .k = 16, .r = 3, .s = 3}), 0,
+                                              {{0, 0}, {1, 0}, {2, 0}, {3, 0}, {1, 8}}),
+                                  2, {{0, 0}, {1, 0}, {2, 0}, {3, 0}, {1, 8}}));
   return all;
 }
 

@@ -77,6 +77,10 @@ TEST_P(SpaceFamily, RepresentativesAndDefaultApply) {
   const NamedKernel& family = families()[GetParam()];
   for (int threads : {1, 2}) {
     const Space space = make_cpu_space(family.kernel, Machine{}, threads);
+    for (std::uint32_t s = 0; s < space.sketch_count(); ++s) {
+      const Candidate first{s, std::vector<std::uint32_t>(space.sketch(s).knobs().size(), 0)};
+      EXPECT_TRUE(space.feasible(first)) << space.to_text(first);
+    }
     const Candidate best = space.default_candidate();
     EXPECT_TRUE(space.feasible(best));
     EXPECT_TRUE(schedules::apply(family.kernel, space.to_schedule(best)));
