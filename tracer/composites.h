@@ -71,9 +71,10 @@ ValueId gemm(Graph& graph, ValueId a, ValueId b, std::optional<ValueId> c, const
 ValueId einsum(Graph& graph, std::string_view equation, const std::vector<ValueId>& operands);
 
 struct AttentionOptions {
-  std::optional<ValueId> mask;  // broadcasts to [B, H, S, T]; bool (true: may look) or a float that is added
-  std::optional<double> scale;  // 1 / sqrt(D) unless given
-  bool causal = false;          // query i looks at keys 0 … i + causal_offset only
+  std::optional<ValueId> mask =
+      {};  // broadcasts to [B, H, S, T]; bool (true: may look) or a float that is added
+  std::optional<double> scale = {};  // 1 / sqrt(D) unless given
+  bool causal = false;               // query i looks at keys 0 … i + causal_offset only
   std::int64_t causal_offset = 0;
   double softcap = 0;  // above 0: scores become softcap * tanh(scores / softcap)
 };

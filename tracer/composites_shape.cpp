@@ -11,6 +11,13 @@ namespace tunesmith::tracer::ops {
 
 using ir::BinaryOp;
 
+namespace {
+
+/// An extent as reshape takes it: -1 for a symbolic one, which is what is left when it is the only one.
+std::int64_t open_extent(const Dim& dim) { return ir::as_int(dim) != nullptr ? *ir::as_int(dim) : -1; }
+
+}  // namespace
+
 ValueId squeeze(Graph& graph, ValueId x, Ints axes) {
   const Shape& shape = graph.type(x).shape;
   std::vector<bool> removed(shape.size(), false);
@@ -22,12 +29,12 @@ ValueId squeeze(Graph& graph, ValueId x, Ints axes) {
   }
   Ints kept;
   for (std::size_t d = 0; d < shape.size(); ++d)
-    if (!(axes.empty() ? ir::is_int(shape[d], 1) : removed[d])) kept.push_back(to_ints({shape[d]})[0]);
+    if (!(axes.empty() ? ir::is_int(shape[d], 1) : removed[d])) kept.push_back(open_extent(shape[d]));
   return reshape(graph, x, std::move(kept));
 }
 
 ValueId unsqueeze(Graph& graph, ValueId x, Ints axes) {
-  const Ints own = shape_of(graph, x);
+  const Shape& own = graph.type(x).shape;
   const std::size_t rank = own.size() + axes.size();
   std::vector<bool> added(rank, false);
   for (std::int64_t axis : axes) {
@@ -37,28 +44,33 @@ ValueId unsqueeze(Graph& graph, ValueId x, Ints axes) {
   }
   Ints shape;
   std::size_t next = 0;
-  for (std::size_t d = 0; d < rank; ++d) shape.push_back(added[d] ? 1 : own[next++]);
+  for (std::size_t d = 0; d < rank; ++d) shape.push_back(added[d] ? 1 : open_extent(own[next++]));
   return reshape(graph, x, std::move(shape));
 }
 
 ValueId flatten(Graph& graph, ValueId x, std::int64_t axis) {
-  const Ints shape = shape_of(graph, x);
+  const Shape& shape = graph.type(x).shape;
   const auto rank = static_cast<std::int64_t>(shape.size());
   if (axis < -rank || axis > rank)
     throw_user_error("flatten: axis {} is out of range for {} dimensions", axis, rank);
   const auto middle = shape.begin() + (axis < 0 ? axis + rank : axis);
+  // The number of elements of a side, -1 where it has a symbolic extent.
   auto product = [](auto first, auto last) {
-    return std::accumulate(first, last, std::int64_t{1}, std::multiplies<>());
+    std::int64_t count = 1;
+    for (auto dim = first; dim != last; ++dim)
+      count = ir::as_int(*dim) && count >= 0 ? count * *ir::as_int(*dim) : -1;
+    return count;
   };
   return reshape(graph, x, {product(shape.begin(), middle), product(middle, shape.end())});
 }
 
 std::vector<ValueId> split(Graph& graph, ValueId x, std::int64_t axis, const Ints& sizes) {
-  const Ints shape = shape_of(graph, x);
+  const Shape& shape = graph.type(x).shape;
   const std::size_t d = checked_axis(axis, shape.size());
-  if (std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) != shape[d] || std::ranges::min(sizes) < 0)
+  const bool whole = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) == to_ints({shape[d]})[0];
+  if (!whole || std::ranges::any_of(sizes, [](std::int64_t size) { return size < 0; }))
     throw_user_error("split: the sizes {} do not add up to axis {} of {}", tracer::to_string(to_shape(sizes)),
-                     d, tracer::to_string(to_shape(shape)));
+                     d, tracer::to_string(shape));
   std::vector<ValueId> parts;
   std::int64_t begin = 0;
   for (std::int64_t size : sizes) {
@@ -69,8 +81,8 @@ std::vector<ValueId> split(Graph& graph, ValueId x, std::int64_t axis, const Int
 }
 
 std::vector<ValueId> split_evenly(Graph& graph, ValueId x, std::int64_t axis, std::int64_t parts) {
-  const Ints shape = shape_of(graph, x);
-  const std::int64_t extent = shape[checked_axis(axis, shape.size())];
+  const Shape& shape = graph.type(x).shape;
+  const std::int64_t extent = to_ints({shape[checked_axis(axis, shape.size())]})[0];
   if (parts < 1) throw_user_error("split: {} parts were asked for", parts);
   const std::int64_t size = (extent + parts - 1) / parts;
   Ints sizes;

@@ -61,12 +61,6 @@ std::string print_value(const AttributeValue& value) {
       value);
 }
 
-std::string print_type(const TensorType& type, const ir::VarTable& symbols) {
-  std::vector<std::string> dims;
-  for (const Dim& dim : type.shape) dims.push_back(ir::print(dim, symbols, {}));
-  return fmt::format("{}[{}]", ir::to_string(type.dtype), fmt::join(dims, ", "));
-}
-
 }  // namespace
 
 Shape to_shape(const std::vector<std::int64_t>& dims) { return Shape(dims.begin(), dims.end()); }
@@ -81,6 +75,12 @@ std::vector<std::int64_t> to_ints(const Shape& shape) {
     dims.push_back(*value);
   }
   return dims;
+}
+
+std::string to_string(const TensorType& type, const ir::VarTable& symbols) {
+  std::vector<std::string> dims;
+  for (const Dim& dim : type.shape) dims.push_back(ir::print(dim, symbols, {}));
+  return fmt::format("{}[{}]", ir::to_string(type.dtype), fmt::join(dims, ", "));
 }
 
 bool is_static(const Shape& shape) {
@@ -189,7 +189,10 @@ ValueId Graph::add(OpKind kind, std::vector<ValueId> inputs, Attributes attribut
   try {
     op.outputs = row.infer(types, attributes);
   } catch (const UserError& error) {
-    throw UserError(fmt::format("{}: {}", where, error.what()));
+    std::vector<std::string> operands;
+    for (const TensorType& operand : types) operands.push_back(to_string(operand, symbols_));
+    throw UserError(fmt::format("{}: {} (operands: {})", where, error.what(),
+                                operands.empty() ? "none" : fmt::format("{}", fmt::join(operands, ", "))));
   }
   op.inputs = std::move(inputs);
   op.attributes = std::move(attributes);
@@ -209,7 +212,7 @@ std::string Graph::print() const {
     const Op& op = ops_[i];
     std::vector<std::string> operands, types, attributes;
     for (const ValueId input : op.inputs) operands.push_back(value_name(input));
-    for (const TensorType& type : op.outputs) types.push_back(print_type(type, symbols_));
+    for (const TensorType& type : op.outputs) types.push_back(to_string(type, symbols_));
     for (const auto& [name, value] : op.attributes.entries())
       attributes.push_back(fmt::format("{}={}", name, print_value(value)));
     text += fmt::format("%{}: {} = {}({}){}{}\n", i, fmt::join(types, ", "), to_string(op.kind),

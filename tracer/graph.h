@@ -36,6 +36,9 @@ struct TensorType {
   Shape shape;
 };
 
+/// e.g. "f32[batch, 64]".
+std::string to_string(const TensorType& type, const ir::VarTable& symbols);
+
 enum class OpKind : std::uint8_t {
   input,
   constant,

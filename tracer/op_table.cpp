@@ -44,15 +44,15 @@ constexpr std::array<OpRow, op_kind_count> rows = {{
     {OpKind::reduce, "reduce", reduction, 1, 1, infer_reduce, reference_reduce, lower_reduce},
     {OpKind::arg_reduce, "arg_reduce", reduction, 1, 1, infer_arg_reduce, reference_arg_reduce,
      lower_arg_reduce},
-    {OpKind::softmax, "softmax", reduction, 1, 1, infer_rows, reference_softmax, lower_softmax},
-    {OpKind::log_softmax, "log_softmax", reduction, 1, 1, infer_rows, reference_log_softmax,
+    {OpKind::softmax, "softmax", reduction, 1, 1, infer_softmax, reference_softmax, lower_softmax},
+    {OpKind::log_softmax, "log_softmax", reduction, 1, 1, infer_softmax, reference_log_softmax,
      lower_log_softmax},
     {OpKind::layer_norm, "layer_norm", reduction, 1, 3, infer_norm, reference_layer_norm, lower_layer_norm},
     {OpKind::rms_norm, "rms_norm", reduction, 1, 2, infer_norm, reference_rms_norm, lower_rms_norm},
     {OpKind::group_norm, "group_norm", reduction, 1, 3, infer_group_norm, reference_group_norm,
      lower_group_norm},
-    {OpKind::lrn, "lrn", reduction, 1, 1, infer_rows, reference_lrn, lower_lrn},
-    {OpKind::cumulate, "cumulate", opaque, 1, 1, infer_rows, reference_cumulate, nullptr},
+    {OpKind::lrn, "lrn", reduction, 1, 1, infer_lrn, reference_lrn, lower_lrn},
+    {OpKind::cumulate, "cumulate", opaque, 1, 1, infer_cumulate, reference_cumulate, nullptr},
     {OpKind::scatter_elements, "scatter_elements", opaque, 3, 3, infer_scatter, reference_scatter_elements,
      nullptr},
     {OpKind::scatter_nd, "scatter_nd", opaque, 3, 3, infer_scatter, reference_scatter_nd, nullptr},
@@ -66,6 +66,17 @@ constexpr bool in_order() {
 }
 static_assert(in_order(), "rows must stand in the order of OpKind");
 
+/// An input fits when dtype and rank agree, and every extent that is a number.
+void require_fits(const HostTensor& tensor, const Op& input) {
+  const TensorType& type = input.outputs[0];
+  bool fits = tensor.dtype() == type.dtype && tensor.shape().size() == type.shape.size();
+  for (std::size_t d = 0; fits && d < type.shape.size(); ++d)
+    fits = ir::as_int(type.shape[d]) == nullptr || ir::is_int(type.shape[d], tensor.shape()[d]);
+  if (!fits)
+    throw_user_error("input '{}' is {} {}, the graph takes {} {}", input.name, ir::to_string(tensor.dtype()),
+                     to_string(to_shape(tensor.shape())), ir::to_string(type.dtype), to_string(type.shape));
+}
+
 }  // namespace
 
 const OpRow& op_row(OpKind kind) { return rows.at(static_cast<std::size_t>(kind)); }
@@ -74,7 +85,10 @@ std::vector<HostTensor> evaluate_reference(const Graph& graph, std::span<const H
   if (inputs.size() != graph.inputs().size())
     throw_user_error("the graph takes {} inputs, {} were given", graph.inputs().size(), inputs.size());
   std::vector<std::vector<HostTensor>> values(graph.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) values[index_of(graph.inputs()[i])] = {inputs[i]};
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    require_fits(inputs[i], graph.op(graph.inputs()[i]));
+    values[index_of(graph.inputs()[i])] = {inputs[i]};
+  }
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const Op& op = graph.ops()[i];
     if (op.kind == OpKind::input) continue;

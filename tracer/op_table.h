@@ -46,7 +46,9 @@ struct OpRow {
 
 const OpRow& op_row(OpKind kind);
 
-/// Evaluates a whole graph with the reference implementations; `inputs` in the order of graph.inputs().
+/// Evaluates a whole graph with the reference implementations; `inputs` in the order of graph.inputs(),
+/// results in the order of graph.outputs(). Throws a UserError for inputs that do not fit, and where an
+/// operator has no result for its values (an index out of range, an integer division by zero).
 std::vector<HostTensor> evaluate_reference(const Graph& graph, std::span<const HostTensor> inputs);
 
 }  // namespace tunesmith::tracer

@@ -109,17 +109,15 @@ ValueId bit_cast(Graph& graph, ValueId x, DType to) {
 }
 
 ValueId reshape(Graph& graph, ValueId x, Ints shape) {
-  const auto open = std::ranges::find(shape, -1);
-  if (open != shape.end()) {
-    std::int64_t count = 1, known = 1;
-    for (std::int64_t dim : to_ints(graph.type(x).shape)) count *= dim;
-    for (std::int64_t dim : shape) known *= dim == -1 ? 1 : dim;
-    if (known <= 0 || count % known != 0 || std::ranges::count(shape, -1) > 1)
-      throw_user_error("reshape: {} does not determine the -1 in {}", tracer::to_string(graph.type(x).shape),
-                       tracer::to_string(to_shape(shape)));
-    *open = count / known;
-  }
   if (has_shape(graph, x, shape)) return x;
+  const Shape& own = graph.type(x).shape;
+  // What is left is filled in where it is a number, so that equal reshapes are one operator.
+  const auto open = std::ranges::find(shape, -1);
+  if (open != shape.end() && is_static(own)) {
+    const Attributes attributes{{"shape", shape}};
+    *open = to_ints(infer_reshape(std::span(&graph.type(x), 1), attributes)[0].shape)[open - shape.begin()];
+    if (has_shape(graph, x, shape)) return x;
+  }
   return graph.add(OpKind::reshape, {x}, {{"shape", std::move(shape)}});
 }
 
@@ -140,17 +138,26 @@ ValueId concat(Graph& graph, std::vector<ValueId> parts, std::int64_t axis) {
 }
 
 ValueId slice(Graph& graph, ValueId x, Ints starts, Ints sizes, Ints steps) {
+  const Shape& shape = graph.type(x).shape;
+  bool whole = starts.size() == shape.size() && sizes.size() == shape.size() && steps.size() == shape.size();
+  for (std::size_t d = 0; d < shape.size() && whole; ++d) {
+    // One spelling of a whole axis, so that equal slices are one operator.
+    if (sizes[d] == -1 && ir::as_int(shape[d]) != nullptr) sizes[d] = *ir::as_int(shape[d]);
+    whole = starts[d] == 0 && steps[d] == 1 && (sizes[d] == -1 || ir::is_int(shape[d], sizes[d]));
+  }
+  if (whole) return x;
   return graph.add(OpKind::slice, {x},
                    {{"starts", std::move(starts)}, {"sizes", std::move(sizes)}, {"steps", std::move(steps)}});
 }
 
 ValueId slice_axis(Graph& graph, ValueId x, std::int64_t axis, std::int64_t begin, std::int64_t end) {
-  const Ints shape = to_ints(graph.type(x).shape);
+  const Shape& shape = graph.type(x).shape;
   const std::size_t d = checked_axis(axis, shape.size());
+  const std::int64_t extent = to_ints({shape[d]})[0];
   auto place = [&](std::int64_t at) {
-    return std::clamp<std::int64_t>(at < 0 ? at + shape[d] : at, 0, shape[d]);
+    return std::clamp<std::int64_t>(at < 0 ? at + extent : at, 0, extent);
   };
-  Ints starts(shape.size(), 0), sizes = shape;
+  Ints starts(shape.size(), 0), sizes(shape.size(), -1);
   starts[d] = place(begin);
   sizes[d] = std::max<std::int64_t>(0, place(end) - starts[d]);
   return slice(graph, x, std::move(starts), std::move(sizes), Ints(shape.size(), 1));

@@ -34,12 +34,14 @@ ValueId cast(Graph& graph, ValueId x, DType to, bool saturate = true);
 ValueId bit_cast(Graph& graph, ValueId x, DType to);
 
 // Data movement
-/// One extent may be -1: what is left of the element count.
+/// One extent may be -1: what is left of the element count, which may be symbolic.
 ValueId reshape(Graph& graph, ValueId x, Ints shape);
 ValueId transpose(Graph& graph, ValueId x, Ints perm);
+/// An extent of -1: the operand's own.
 ValueId expand(Graph& graph, ValueId x, Ints shape);
 ValueId concat(Graph& graph, std::vector<ValueId> parts, std::int64_t axis);
-/// Element i of each axis of the result is element starts + i * steps of the operand.
+/// Element i of each axis of the result is element starts + i * steps of the operand. Size -1 with start 0
+/// and step 1: the whole axis.
 ValueId slice(Graph& graph, ValueId x, Ints starts, Ints sizes, Ints steps);
 /// Elements [begin, end) of one axis; counted from the end where negative, cut to the axis.
 ValueId slice_axis(Graph& graph, ValueId x, std::int64_t axis, std::int64_t begin, std::int64_t end);
@@ -53,8 +55,8 @@ ValueId gather_nd(Graph& graph, ValueId data, ValueId indices, std::int64_t batc
 ValueId iota(Graph& graph, DType dtype, Ints shape, std::int64_t axis);
 
 struct ResizeOptions {
-  Ints sizes;                              // all axes of the result
-  std::vector<double> scales;              // all axes; empty: sizes over the operand's extents
+  Ints sizes = {};                         // all axes of the result
+  std::vector<double> scales = {};         // all axes; empty: sizes over the operand's extents
   std::string mode = "nearest";            // nearest, linear, cubic
   std::string coordinates = "half_pixel";  // see infer.h
   std::string nearest = "round_prefer_floor";
@@ -62,7 +64,7 @@ struct ResizeOptions {
   bool exclude_outside = false;
   bool antialias = false;
   double extrapolation = 0;
-  std::vector<double> roi;  // tf_crop_and_resize: begin of each axis, then end of each axis
+  std::vector<double> roi = {};  // tf_crop_and_resize: begin of each axis, then end of each axis
 };
 ValueId resize(Graph& graph, ValueId x, const ResizeOptions& options);
 
@@ -72,9 +74,9 @@ ValueId matmul(Graph& graph, ValueId a, ValueId b);
 /// Lists have one entry a spatial axis; empty means 1 (strides, dilations) or 0 (pads, output_padding).
 /// `pads`: before each axis, then after each axis.
 struct ConvOptions {
-  Ints strides, dilations, pads;
+  Ints strides = {}, dilations = {}, pads = {};
   std::int64_t groups = 1;
-  Ints output_padding;  // conv_transpose only
+  Ints output_padding = {};  // conv_transpose only
 };
 /// x [N, C, spatial…], w [K, C / groups, window…], bias [K].
 ValueId conv(Graph& graph, ValueId x, ValueId w, std::optional<ValueId> bias,
@@ -88,7 +90,7 @@ Ints same_pads(std::span<const std::int64_t> extents, std::span<const std::int64
                std::span<const std::int64_t> strides, std::span<const std::int64_t> dilations, bool upper);
 
 struct PoolOptions {
-  Ints kernel, strides, dilations, pads;  // as ConvOptions
+  Ints kernel = {}, strides = {}, dilations = {}, pads = {};  // as ConvOptions
   bool ceil_mode = false;
   bool count_include_pad = false;  // average
   std::int64_t p = 2;              // lp

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -26,6 +27,12 @@ DType dtype_attribute(const Attributes& attributes, std::string_view name) {
 }
 
 }  // namespace
+
+void require_one_of(std::string_view text, std::initializer_list<std::string_view> accepted,
+                    std::string_view what) {
+  if (std::ranges::find(accepted, text) == accepted.end())
+    throw_user_error("unknown {} '{}'; accepted: {}", what, text, fmt::join(accepted, ", "));
+}
 
 std::string to_string(const Shape& shape) {
   std::string text = "[";
@@ -64,8 +71,10 @@ Types infer_unary(std::span<const TensorType> inputs, const Attributes& attribut
   if (op == ir::UnaryOp::logical_not && dtype != DType::boolean)
     throw_user_error("logical_not takes bool, not {}", ir::to_string(dtype));
   const bool any_number = op == ir::UnaryOp::neg || op == ir::UnaryOp::abs || op == ir::UnaryOp::sign;
-  const bool bits = op == ir::UnaryOp::bit_not || op == ir::UnaryOp::logical_not;
-  if (!bits && !ir::is_float(dtype) && !(any_number && ir::is_integer(dtype)))
+  const bool takes_float = op != ir::UnaryOp::bit_not && op != ir::UnaryOp::logical_not;
+  const bool takes_integer = any_number || op == ir::UnaryOp::bit_not;
+  const bool takes_bool = op == ir::UnaryOp::logical_not;
+  if (ir::is_float(dtype) ? !takes_float : ir::is_integer(dtype) ? !takes_integer : !takes_bool)
     throw_user_error("{} does not take {}", attributes.get_text("op"), ir::to_string(dtype));
   const bool test = op == ir::UnaryOp::is_nan || op == ir::UnaryOp::is_inf;
   return {{test ? DType::boolean : dtype, inputs[0].shape}};

@@ -6,12 +6,6 @@
 namespace tunesmith::tracer {
 namespace {
 
-std::int64_t count(const std::vector<std::int64_t>& dims) {
-  std::int64_t product = 1;
-  for (std::int64_t dim : dims) product *= dim;
-  return product;
-}
-
 const std::vector<std::int64_t>& list(const Attributes& attributes, std::string_view name, std::size_t size) {
   const std::vector<std::int64_t>& values = attributes.get_ints(name);
   if (values.size() != size)
@@ -24,14 +18,53 @@ void require_index_type(const TensorType& indices) {
     throw_user_error("indices must be i32 or i64, not {}", ir::to_string(indices.dtype));
 }
 
+/// Indices of gather_elements and scatter_elements: along the other axes they are no longer than the data.
+void require_inside(const Shape& indices, const Shape& data, std::size_t axis) {
+  bool fits = indices.size() == data.size();
+  for (std::size_t d = 0; fits && d < data.size(); ++d) {
+    const auto *own = ir::as_int(indices[d]), *extent = ir::as_int(data[d]);
+    fits = d == axis || (own && extent ? *own <= *extent : ir::equal(indices[d], data[d]));
+  }
+  if (!fits)
+    throw_user_error("indices {} do not fit to the data {} along axes other than {}", to_string(indices),
+                     to_string(data), axis);
+}
+
+void require_batch_fits(const Shape& indices, const Shape& data, std::size_t batch) {
+  for (std::size_t d = 0; d < batch; ++d)
+    if (!ir::equal(indices[d], data[d]))
+      throw_user_error("batch axis {} of the indices {} and the data {} differs", d, to_string(indices),
+                       to_string(data));
+}
+
 }  // namespace
 
 Types infer_reshape(std::span<const TensorType> inputs, const Attributes& attributes) {
-  const std::vector<std::int64_t>& shape = attributes.get_ints("shape");
-  if (std::ranges::any_of(shape, [](std::int64_t dim) { return dim < 0; }) ||
-      count(to_ints(inputs[0].shape)) != count(shape))
-    throw_user_error("{} cannot be reshaped to {}", to_string(inputs[0].shape), to_string(to_shape(shape)));
-  return {{inputs[0].dtype, to_shape(shape)}};
+  const std::vector<std::int64_t>& wanted = attributes.get_ints("shape");
+  // The element count as a number times the symbolic extents.
+  std::int64_t count = 1, known = 1;
+  Dim symbols;
+  for (const Dim& dim : inputs[0].shape) {
+    if (const auto* extent = ir::as_int(dim))
+      count *= *extent;
+    else
+      symbols = symbols ? symbols * dim : dim;
+  }
+  for (std::int64_t dim : wanted) known *= dim == -1 ? 1 : dim;
+  const auto open = std::ranges::count(wanted, -1);
+  const bool divides = known > 0 && count % known == 0;
+  const bool fits = open == 0 ? !symbols && count == known : open == 1 && divides;
+  if (!fits || std::ranges::any_of(wanted, [](std::int64_t dim) { return dim < -1; }))
+    throw_user_error("{} cannot be reshaped to {}", to_string(inputs[0].shape), to_string(to_shape(wanted)));
+  Shape shape = to_shape(wanted);
+  if (open == 1) {
+    const std::int64_t rest = count / known;
+    shape[static_cast<std::size_t>(std::ranges::find(wanted, -1) - wanted.begin())] = !symbols ? Dim(rest)
+                                                                                      : rest == 1
+                                                                                          ? symbols
+                                                                                          : symbols * rest;
+  }
+  return {{inputs[0].dtype, shape}};
 }
 
 Types infer_transpose(std::span<const TensorType> inputs, const Attributes& attributes) {
@@ -49,7 +82,13 @@ Types infer_transpose(std::span<const TensorType> inputs, const Attributes& attr
 }
 
 Types infer_expand(std::span<const TensorType> inputs, const Attributes& attributes) {
-  const Shape shape = to_shape(attributes.get_ints("shape"));
+  Shape shape = to_shape(attributes.get_ints("shape"));
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    if (!ir::is_int(shape[d], -1)) continue;
+    if (d + inputs[0].shape.size() < shape.size())
+      throw_user_error("the -1 in {} stands for no axis of {}", to_string(shape), to_string(inputs[0].shape));
+    shape[d] = inputs[0].shape[d + inputs[0].shape.size() - shape.size()];
+  }
   const Shape joined = broadcast_shapes(inputs[0].shape, shape);
   const bool fits = joined.size() == shape.size() && std::ranges::equal(joined, shape, ir::equal);
   if (!fits) throw_user_error("{} cannot be expanded to {}", to_string(inputs[0].shape), to_string(shape));
@@ -79,29 +118,36 @@ Types infer_slice(std::span<const TensorType> inputs, const Attributes& attribut
   const auto& starts = list(attributes, "starts", rank);
   const auto& sizes = list(attributes, "sizes", rank);
   const auto& steps = list(attributes, "steps", rank);
-  const std::vector<std::int64_t> dims = to_ints(inputs[0].shape);
+  Shape shape;
   for (std::size_t d = 0; d < rank; ++d) {
+    if (sizes[d] == -1 && starts[d] == 0 && steps[d] == 1) {
+      shape.push_back(inputs[0].shape[d]);
+      continue;
+    }
+    const std::int64_t extent = to_ints({inputs[0].shape[d]})[0];
     const std::int64_t last = starts[d] + (sizes[d] - 1) * steps[d];
-    const bool inside =
-        sizes[d] == 0 || (starts[d] >= 0 && starts[d] < dims[d] && last >= 0 && last < dims[d]);
+    const bool inside = sizes[d] == 0 || (starts[d] >= 0 && starts[d] < extent && last >= 0 && last < extent);
     if (sizes[d] < 0 || steps[d] == 0 || !inside)
       throw_user_error("elements {} to {} of axis {} are outside of {}", starts[d], last, d,
                        to_string(inputs[0].shape));
+    shape.emplace_back(sizes[d]);
   }
-  return {{inputs[0].dtype, to_shape(sizes)}};
+  return {{inputs[0].dtype, shape}};
 }
 
 Types infer_pad(std::span<const TensorType> inputs, const Attributes& attributes) {
   const std::size_t rank = inputs[0].shape.size();
   const auto& pads = list(attributes, "pads", 2 * rank);
   const std::string& mode = attributes.get_text("mode");
-  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
-    throw_user_error("unknown padding mode '{}'; accepted: constant, reflect, edge, wrap", mode);
+  require_one_of(mode, {"constant", "reflect", "edge", "wrap"}, "padding mode");
   Shape shape;
   for (std::size_t d = 0; d < rank; ++d) {
     shape.push_back(inputs[0].shape[d] + (pads[d] + pads[rank + d]));
     if (const auto* dim = ir::as_int(shape.back()); dim != nullptr && *dim < 0)
       throw_user_error("axis {} of {} is cropped by more than it has", d, to_string(inputs[0].shape));
+    if (mode != "constant" && ir::is_int(inputs[0].shape[d], 0) && !ir::is_int(shape.back(), 0))
+      throw_user_error("mode {} has no element to repeat along axis {} of {}", mode, d,
+                       to_string(inputs[0].shape));
   }
   return {{inputs[0].dtype, shape}};
 }
@@ -128,10 +174,8 @@ Types infer_gather(std::span<const TensorType> inputs, const Attributes& attribu
 
 Types infer_gather_elements(std::span<const TensorType> inputs, const Attributes& attributes) {
   require_index_type(inputs[1]);
-  checked_axis(attributes.get_int("axis"), inputs[0].shape.size());
-  if (inputs[1].shape.size() != inputs[0].shape.size())
-    throw_user_error("indices {} have another rank than the data {}", to_string(inputs[1].shape),
-                     to_string(inputs[0].shape));
+  require_inside(inputs[1].shape, inputs[0].shape,
+                 checked_axis(attributes.get_int("axis"), inputs[0].shape.size()));
   return {{inputs[0].dtype, inputs[1].shape}};
 }
 
@@ -145,6 +189,7 @@ Types infer_gather_nd(std::span<const TensorType> inputs, const Attributes& attr
   const auto depth = static_cast<std::size_t>(to_ints({indices.back()})[0]);
   if (batch + depth > data.size())
     throw_user_error("indices of depth {} do not fit to the data {}", depth, to_string(data));
+  require_batch_fits(indices, data, batch);
   Shape shape(indices.begin(), indices.end() - 1);
   shape.insert(shape.end(), data.begin() + static_cast<std::ptrdiff_t>(batch + depth), data.end());
   return {{inputs[0].dtype, shape}};
@@ -163,6 +208,21 @@ Types infer_resize(std::span<const TensorType> inputs, const Attributes& attribu
   if (attributes.get_floats("scales").size() != rank)
     throw_user_error("'scales' has {} entries for {} dimensions", attributes.get_floats("scales").size(),
                      rank);
+  const std::string& coordinates = attributes.get_text("coordinates");
+  require_one_of(attributes.get_text("mode"), {"nearest", "linear", "cubic"}, "mode");
+  require_one_of(coordinates,
+                 {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners",
+                  "tf_crop_and_resize"},
+                 "coordinate rule");
+  require_one_of(attributes.get_text("nearest"), {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
+                 "rounding");
+  if (coordinates == "tf_crop_and_resize" && attributes.get_floats("roi").size() != 2 * rank)
+    throw_user_error("'roi' has {} entries for {} dimensions; tf_crop_and_resize takes {}",
+                     attributes.get_floats("roi").size(), rank, 2 * rank);
+  for (std::size_t d = 0; d < rank; ++d)
+    if (sizes[d] < 0 || attributes.get_floats("scales")[d] <= 0 ||
+        (sizes[d] > 0 && ir::is_int(inputs[0].shape[d], 0)))
+      throw_user_error("axis {} of {} cannot be resized to {}", d, to_string(inputs[0].shape), sizes[d]);
   return {{inputs[0].dtype, to_shape(sizes)}};
 }
 
@@ -172,16 +232,22 @@ Types infer_scatter(std::span<const TensorType> inputs, const Attributes& attrib
     throw_user_error("updates are {}, the data {}", ir::to_string(inputs[2].dtype),
                      ir::to_string(inputs[0].dtype));
   const std::string& reduction = attributes.get_text("reduction");
-  constexpr std::string_view known[] = {"none", "add", "mul", "min", "max"};
-  if (std::ranges::find(known, reduction) == std::end(known))
-    throw_user_error("unknown reduction '{}'; accepted: none, add, mul, min, max", reduction);
+  require_one_of(reduction, {"none", "add", "mul", "min", "max"}, "reduction");
+  const Shape &data = inputs[0].shape, &indices = inputs[1].shape, &updates = inputs[2].shape;
+  Shape expected = indices;
   if (attributes.has("axis")) {
-    checked_axis(attributes.get_int("axis"), inputs[0].shape.size());
-    if (inputs[1].shape.size() != inputs[0].shape.size() ||
-        !std::ranges::equal(inputs[1].shape, inputs[2].shape, ir::equal))
-      throw_user_error("indices {} and updates {} do not fit to the data {}", to_string(inputs[1].shape),
-                       to_string(inputs[2].shape), to_string(inputs[0].shape));
+    require_inside(indices, data, checked_axis(attributes.get_int("axis"), data.size()));
+  } else {
+    if (indices.empty()) throw_user_error("indices {} have too few dimensions", to_string(indices));
+    const auto depth = static_cast<std::size_t>(to_ints({indices.back()})[0]);
+    if (depth > data.size())
+      throw_user_error("indices of depth {} do not fit to the data {}", depth, to_string(data));
+    expected.assign(indices.begin(), indices.end() - 1);
+    expected.insert(expected.end(), data.begin() + static_cast<std::ptrdiff_t>(depth), data.end());
   }
+  if (!std::ranges::equal(updates, expected, ir::equal))
+    throw_user_error("updates {} do not fit to the indices {} and the data {}", to_string(updates),
+                     to_string(indices), to_string(data));
   return {inputs[0]};
 }
 

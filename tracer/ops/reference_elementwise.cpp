@@ -126,12 +126,6 @@ Int binary_of_ints(BinaryOp op, Int a, Int b) {
 
 HostTensor output_of(std::vector<TensorType> types) { return {types[0].dtype, to_ints(types[0].shape)}; }
 
-std::vector<TensorType> types_of(std::span<const HostTensor> inputs) {
-  std::vector<TensorType> types;
-  for (const HostTensor& input : inputs) types.push_back({input.dtype(), to_shape(input.shape())});
-  return types;
-}
-
 }  // namespace
 
 Tensors reference_unary(std::span<const HostTensor> inputs, const Attributes& attributes) {

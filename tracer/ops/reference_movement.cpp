@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "ir/support/error.h"
+#include "tracer/op_table.h"
 #include "tracer/ops/infer.h"
 #include "tracer/ops/reference.h"
 #include "tracer/ops/reference_util.h"
@@ -17,6 +18,10 @@ HostTensor moved(const HostTensor& x, Extents shape, Place&& place) {
     copy_element(out, flat, x, place(index));
   });
   return out;
+}
+
+Extents result_shape(InferFn infer, std::span<const HostTensor> inputs, const Attributes& attributes) {
+  return to_ints(infer(types_of(inputs), attributes)[0].shape);
 }
 
 std::int64_t checked_index(std::int64_t index, std::int64_t extent) {
@@ -36,22 +41,28 @@ std::int64_t reflected(std::int64_t place, std::int64_t extent) {
 void join(HostTensor& out, std::int64_t to, const HostTensor& updates, std::int64_t from,
           const std::string& reduction) {
   if (reduction == "none") return copy_element(out, to, updates, from);
-  auto joined = [&](auto a, auto b) {
-    if (reduction == "add") return a + b;
-    if (reduction == "mul") return a * b;
-    if (reduction == "min") return std::min(a, b);
-    return std::max(a, b);
-  };
-  if (ir::is_float(out.dtype()))
-    out.set(to, joined(out.at(to), updates.at(from)));
-  else
-    out.set_int(to, joined(out.int_at(to), updates.int_at(from)));
+  const bool takes_low = reduction == "min";
+  if (takes_low || reduction == "max") {
+    const bool better =
+        takes_low ? element_less(updates, from, out, to) : element_less(out, to, updates, from);
+    if (better) copy_element(out, to, updates, from);
+    return;
+  }
+  const bool adds = reduction == "add";
+  if (ir::is_float(out.dtype())) {
+    const double a = out.at(to), b = updates.at(from);
+    out.set(to, adds ? a + b : a * b);
+  } else {
+    const auto a = static_cast<std::uint64_t>(out.int_at(to)),
+               b = static_cast<std::uint64_t>(updates.int_at(from));
+    out.set_int(to, static_cast<std::int64_t>(adds ? a + b : a * b));
+  }
 }
 
 }  // namespace
 
 Tensors reference_reshape(std::span<const HostTensor> inputs, const Attributes& attributes) {
-  return {inputs[0].reshaped(attributes.get_ints("shape"))};
+  return {inputs[0].reshaped(result_shape(infer_reshape, inputs, attributes))};
 }
 
 Tensors reference_transpose(std::span<const HostTensor> inputs, const Attributes& attributes) {
@@ -67,7 +78,7 @@ Tensors reference_transpose(std::span<const HostTensor> inputs, const Attributes
 }
 
 Tensors reference_expand(std::span<const HostTensor> inputs, const Attributes& attributes) {
-  const Extents& shape = attributes.get_ints("shape");
+  const Extents shape = result_shape(infer_expand, inputs, attributes);
   const Extents strides = broadcast_strides(inputs[0].shape(), shape);
   return {moved(inputs[0], shape, [&](auto index) { return flat_of(index, strides); })};
 }
@@ -92,7 +103,7 @@ Tensors reference_concat(std::span<const HostTensor> inputs, const Attributes& a
 Tensors reference_slice(std::span<const HostTensor> inputs, const Attributes& attributes) {
   const Extents &starts = attributes.get_ints("starts"), &steps = attributes.get_ints("steps");
   const Extents strides = strides_of(inputs[0].shape());
-  return {moved(inputs[0], attributes.get_ints("sizes"), [&](auto index) {
+  return {moved(inputs[0], result_shape(infer_slice, inputs, attributes), [&](auto index) {
     std::int64_t flat = 0;
     for (std::size_t d = 0; d < index.size(); ++d) flat += (starts[d] + index[d] * steps[d]) * strides[d];
     return flat;
@@ -253,10 +264,11 @@ Tensors reference_top_k(std::span<const HostTensor> inputs, const Attributes& at
     const std::int64_t from = flat_of(index, strides), to = flat_of(index, out_strides);
     Extents order(static_cast<std::size_t>(extent));
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    auto value = [&](std::int64_t i) { return x.at(from + i * strides[axis]); };
-    std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) {
-      return largest ? value(a) > value(b) : value(a) < value(b);
-    });
+    auto less = [&](std::int64_t a, std::int64_t b) {
+      return element_less(x, from + a * strides[axis], x, from + b * strides[axis]);
+    };
+    std::ranges::stable_sort(
+        order, [&](std::int64_t a, std::int64_t b) { return largest ? less(b, a) : less(a, b); });
     for (std::int64_t i = 0; i < k; ++i) {
       const std::int64_t place = order[static_cast<std::size_t>(i)];
       copy_element(values, to + i * out_strides[axis], x, from + place * strides[axis]);

@@ -76,20 +76,14 @@ double reduce_floats(const HostTensor& x, std::span<const std::int64_t> places, 
 }
 
 std::int64_t reduce_ints(const HostTensor& x, std::span<const std::int64_t> places, const std::string& op) {
-  const bool is_unsigned = x.dtype() == DType::u64;
-  auto less = [&](std::int64_t a, std::int64_t b) {
-    return is_unsigned ? static_cast<std::uint64_t>(a) < static_cast<std::uint64_t>(b) : a < b;
-  };
   if (op == "min" || op == "max") {
     if (places.empty())
       return op == "min" ? static_cast<std::int64_t>(ir::highest(x.dtype()))
                          : static_cast<std::int64_t>(ir::lowest(x.dtype()));
-    std::int64_t best = x.int_at(places[0]);
-    for (std::int64_t place : places) {
-      const std::int64_t value = x.int_at(place);
-      if (op == "min" ? less(value, best) : less(best, value)) best = value;
-    }
-    return best;
+    std::int64_t best = places[0];
+    for (std::int64_t place : places)
+      if (op == "min" ? element_less(x, place, x, best) : element_less(x, best, x, place)) best = place;
+    return x.int_at(best);
   }
   std::uint64_t sum = 0, product = 1;
   for (std::int64_t place : places) {
@@ -103,9 +97,6 @@ std::int64_t reduce_ints(const HostTensor& x, std::span<const std::int64_t> plac
   const auto total = static_cast<std::int64_t>(sum);
   if (op == "prod") return static_cast<std::int64_t>(product);
   if (op == "mean") return places.empty() ? 0 : total / static_cast<std::int64_t>(places.size());
-  if (op == "l2") return static_cast<std::int64_t>(std::sqrt(static_cast<double>(total)));
-  if (op == "log_sum") return static_cast<std::int64_t>(std::log(static_cast<double>(total)));
-  if (op == "log_sum_exp") return static_cast<std::int64_t>(reduce_floats(x, places, op));
   return total;
 }
 
@@ -191,9 +182,9 @@ Tensors reference_arg_reduce(std::span<const HostTensor> inputs, const Attribute
       .for_each_row([&](std::int64_t row, auto places) {
         std::size_t best = 0;
         for (std::size_t i = 1; i < places.size(); ++i) {
-          const double value = x.at(places[i]), record = x.at(places[best]);
-          if (largest ? value > record : value < record) best = i;
-          if (last && value == record) best = i;
+          const bool above = element_less(x, places[best], x, places[i]);
+          const bool below = element_less(x, places[i], x, places[best]);
+          if ((largest ? above : below) || (last && !above && !below)) best = i;
         }
         out.set_int(row, static_cast<std::int64_t>(best));
       });
@@ -264,20 +255,21 @@ Tensors reference_cumulate(std::span<const HostTensor> inputs, const Attributes&
   Rows(x.shape(), only_axis(attributes.get_int("axis"), x.shape().size()))
       .for_each_row([&](std::int64_t, auto places) {
         double real = product ? 1 : 0;
-        std::int64_t whole = product ? 1 : 0;
+        std::uint64_t whole = product ? 1 : 0;
         for (std::size_t k = 0; k < places.size(); ++k) {
           const std::int64_t place = places[reverse ? places.size() - 1 - k : k];
           auto write = [&] {
             if (ir::is_float(x.dtype()))
               out.set(place, real);
             else
-              out.set_int(place, whole);
+              out.set_int(place, static_cast<std::int64_t>(whole));
           };
           if (exclusive) write();
           if (ir::is_float(x.dtype()))
             real = product ? real * x.at(place) : real + x.at(place);
           else
-            whole = product ? whole * x.int_at(place) : whole + x.int_at(place);
+            whole = product ? whole * static_cast<std::uint64_t>(x.int_at(place))
+                            : whole + static_cast<std::uint64_t>(x.int_at(place));
           if (!exclusive) write();
         }
       });

@@ -1,11 +1,11 @@
-// Index arithmetic that the reference implementations share.
+// What the reference implementations share: index arithmetic and access to elements.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "ir/host_tensor.h"
+#include "tracer/graph.h"
 
 namespace tunesmith::tracer {
 
@@ -61,6 +61,20 @@ inline void copy_element(ir::HostTensor& to, std::int64_t to_flat, const ir::Hos
   std::byte* target = to.mutable_bytes() + static_cast<std::size_t>(to_flat) * size;
   const std::byte* source = from.bytes() + static_cast<std::size_t>(from_flat) * size;
   for (std::size_t i = 0; i < size; ++i) target[i] = source[i];
+}
+
+/// The order of two elements of one dtype, exact for 64-bit integers. False where one is a NaN.
+inline bool element_less(const ir::HostTensor& a, std::int64_t i, const ir::HostTensor& b, std::int64_t j) {
+  if (ir::is_float(a.dtype())) return a.at(i) < b.at(j);
+  if (a.dtype() == DType::u64)
+    return static_cast<std::uint64_t>(a.int_at(i)) < static_cast<std::uint64_t>(b.int_at(j));
+  return a.int_at(i) < b.int_at(j);
+}
+
+inline std::vector<TensorType> types_of(std::span<const ir::HostTensor> tensors) {
+  std::vector<TensorType> types;
+  for (const ir::HostTensor& tensor : tensors) types.push_back({tensor.dtype(), to_shape(tensor.shape())});
+  return types;
 }
 
 inline std::size_t axis_of(std::int64_t axis, std::size_t rank) {

@@ -1,8 +1,9 @@
 // Matrix products, convolutions, pooling.
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <type_traits>
 
+#include "tracer/op_table.h"
 #include "tracer/ops/infer.h"
 #include "tracer/ops/reference.h"
 #include "tracer/ops/reference_util.h"
@@ -10,26 +11,26 @@
 namespace tunesmith::tracer {
 namespace {
 
-std::vector<TensorType> types_of(std::span<const HostTensor> inputs) {
-  std::vector<TensorType> types;
-  for (const HostTensor& input : inputs) types.push_back({input.dtype(), to_shape(input.shape())});
-  return types;
+/// What products are summed in: doubles, or integers that wrap.
+template <class Acc>
+Acc element(const HostTensor& tensor, std::int64_t flat) {
+  if constexpr (std::is_same_v<Acc, double>)
+    return tensor.at(flat);
+  else
+    return static_cast<Acc>(tensor.int_at(flat));
 }
 
-/// Elements as doubles; exact for every integer that a product of the tests can reach.
-std::vector<double> doubles(const HostTensor& tensor) {
-  std::vector<double> values(static_cast<std::size_t>(tensor.size()));
+template <class Acc>
+std::vector<Acc> elements(const HostTensor& tensor) {
+  std::vector<Acc> values(static_cast<std::size_t>(tensor.size()));
   for (std::int64_t i = 0; i < tensor.size(); ++i)
-    values[static_cast<std::size_t>(i)] =
-        ir::is_float(tensor.dtype()) ? tensor.at(i) : static_cast<double>(tensor.int_at(i));
+    values[static_cast<std::size_t>(i)] = element<Acc>(tensor, i);
   return values;
 }
 
-void store(HostTensor& out, std::int64_t flat, double value) {
-  if (ir::is_float(out.dtype()))
-    out.set(flat, value);
-  else
-    out.set_int(flat, static_cast<std::int64_t>(value));
+void store(HostTensor& out, std::int64_t flat, double value) { out.set(flat, value); }
+void store(HostTensor& out, std::int64_t flat, std::uint64_t value) {
+  out.set_int(flat, static_cast<std::int64_t>(value));
 }
 
 struct Window {
@@ -51,11 +52,8 @@ struct Window {
 
 Extents spatial(const Extents& shape) { return {shape.begin() + 2, shape.end()}; }
 
-}  // namespace
-
-Tensors reference_matmul(std::span<const HostTensor> inputs, const Attributes& attributes) {
-  const TensorType type = infer_matmul(types_of(inputs), attributes)[0];
-  HostTensor out(type.dtype, to_ints(type.shape));
+template <class Acc>
+void matmul(std::span<const HostTensor> inputs, const Attributes&, HostTensor& out) {
   auto matrix = [](const HostTensor& t, bool left) {
     Extents shape = t.shape();
     if (shape.size() == 1) shape.insert(left ? shape.begin() : shape.end(), 1);
@@ -68,13 +66,13 @@ Tensors reference_matmul(std::span<const HostTensor> inputs, const Attributes& a
   const Extents batch_shape = to_ints(batch);
   const Extents a_strides = broadcast_strides(a_batch, batch_shape),
                 b_strides = broadcast_strides(b_batch, batch_shape);
-  const std::vector<double> a = doubles(inputs[0]), b = doubles(inputs[1]);
-  std::vector<double> row(static_cast<std::size_t>(n));
+  const std::vector<Acc> a = elements<Acc>(inputs[0]), b = elements<Acc>(inputs[1]);
+  std::vector<Acc> row(static_cast<std::size_t>(n));
   for_each_index(batch_shape, [&](std::span<const std::int64_t> index, std::int64_t flat) {
-    const double* a0 = a.data() + flat_of(index, a_strides) * m * k;
-    const double* b0 = b.data() + flat_of(index, b_strides) * k * n;
+    const Acc* a0 = a.data() + flat_of(index, a_strides) * m * k;
+    const Acc* b0 = b.data() + flat_of(index, b_strides) * k * n;
     for (std::int64_t i = 0; i < m; ++i) {
-      std::ranges::fill(row, 0.0);
+      std::ranges::fill(row, Acc{0});
       for (std::int64_t p = 0; p < k; ++p)
         for (std::int64_t j = 0; j < n; ++j)
           row[static_cast<std::size_t>(j)] += a0[i * k + p] * b0[p * n + j];
@@ -82,12 +80,10 @@ Tensors reference_matmul(std::span<const HostTensor> inputs, const Attributes& a
         store(out, (flat * m + i) * n + j, row[static_cast<std::size_t>(j)]);
     }
   });
-  return {out};
 }
 
-Tensors reference_conv(std::span<const HostTensor> inputs, const Attributes& attributes) {
-  const TensorType type = infer_conv(types_of(inputs), attributes)[0];
-  HostTensor out(type.dtype, to_ints(type.shape));
+template <class Acc>
+void conv(std::span<const HostTensor> inputs, const Attributes& attributes, HostTensor& out) {
   const HostTensor &x = inputs[0], &w = inputs[1];
   const Window window(spatial(w.shape()), attributes);
   const std::int64_t groups = attributes.get_int("groups"), channels = w.shape()[1], k_count = w.shape()[0];
@@ -95,7 +91,7 @@ Tensors reference_conv(std::span<const HostTensor> inputs, const Attributes& att
   const Extents in = spatial(x.shape()), places = spatial(out.shape()), strides = strides_of(in);
   const std::int64_t x_plane = element_count(in), w_plane = element_count(window.kernel),
                      out_plane = element_count(places);
-  const std::vector<double> xs = doubles(x), ws = doubles(w);
+  const std::vector<Acc> xs = elements<Acc>(x), ws = elements<Acc>(w);
   for (std::int64_t n = 0; n < x.shape()[0]; ++n)
     for_each_index(places, [&](std::span<const std::int64_t> at, std::int64_t place) {
       // The taps that meet the input, and where: shared by all channels.
@@ -110,21 +106,19 @@ Tensors reference_conv(std::span<const HostTensor> inputs, const Attributes& att
         taps.emplace_back(tap, flat);
       });
       for (std::int64_t k = 0; k < k_count; ++k) {
-        double sum = inputs.size() > 2 ? inputs[2].at(k) : 0;
+        Acc sum = inputs.size() > 2 ? element<Acc>(inputs[2], k) : 0;
         for (std::int64_t c = 0; c < channels; ++c) {
-          const double* plane = xs.data() + (n * x.shape()[1] + k / members * channels + c) * x_plane;
-          const double* weight = ws.data() + (k * channels + c) * w_plane;
+          const Acc* plane = xs.data() + (n * x.shape()[1] + k / members * channels + c) * x_plane;
+          const Acc* weight = ws.data() + (k * channels + c) * w_plane;
           for (const auto& [tap, flat] : taps) sum += plane[flat] * weight[tap];
         }
         store(out, (n * k_count + k) * out_plane + place, sum);
       }
     });
-  return {out};
 }
 
-Tensors reference_conv_transpose(std::span<const HostTensor> inputs, const Attributes& attributes) {
-  const TensorType type = infer_conv_transpose(types_of(inputs), attributes)[0];
-  HostTensor out(type.dtype, to_ints(type.shape));
+template <class Acc>
+void conv_transpose(std::span<const HostTensor> inputs, const Attributes& attributes, HostTensor& out) {
   const HostTensor &x = inputs[0], &w = inputs[1];
   const Window window(spatial(w.shape()), attributes);
   const std::int64_t groups = attributes.get_int("groups"), members = w.shape()[1], channels = x.shape()[1];
@@ -132,11 +126,11 @@ Tensors reference_conv_transpose(std::span<const HostTensor> inputs, const Attri
   const std::int64_t in_plane = element_count(in), out_plane = element_count(places),
                      w_plane = element_count(window.kernel);
   const std::int64_t out_channels = members * groups;
-  const std::vector<double> xs = doubles(x), ws = doubles(w);
-  std::vector<double> sums(static_cast<std::size_t>(out.size()), 0.0);
+  const std::vector<Acc> xs = elements<Acc>(x), ws = elements<Acc>(w);
+  std::vector<Acc> sums(static_cast<std::size_t>(out.size()), Acc{0});
   if (inputs.size() > 2)
     for (std::int64_t i = 0; i < out.size(); ++i)
-      sums[static_cast<std::size_t>(i)] = inputs[2].at(i / out_plane % out_channels);
+      sums[static_cast<std::size_t>(i)] = element<Acc>(inputs[2], i / out_plane % out_channels);
   for (std::int64_t n = 0; n < x.shape()[0]; ++n)
     for_each_index(in, [&](std::span<const std::int64_t> at, std::int64_t place) {
       for_each_index(window.kernel, [&](std::span<const std::int64_t> t, std::int64_t tap) {
@@ -147,7 +141,7 @@ Tensors reference_conv_transpose(std::span<const HostTensor> inputs, const Attri
           flat += p * strides[d];
         }
         for (std::int64_t c = 0; c < channels; ++c) {
-          const double value = xs[static_cast<std::size_t>((n * channels + c) * in_plane + place)];
+          const Acc value = xs[static_cast<std::size_t>((n * channels + c) * in_plane + place)];
           const std::int64_t group = c / (channels / groups);
           for (std::int64_t k = 0; k < members; ++k)
             sums[static_cast<std::size_t>((n * out_channels + group * members + k) * out_plane + flat)] +=
@@ -156,7 +150,31 @@ Tensors reference_conv_transpose(std::span<const HostTensor> inputs, const Attri
       });
     });
   for (std::int64_t i = 0; i < out.size(); ++i) store(out, i, sums[static_cast<std::size_t>(i)]);
+}
+
+using SumFn = void (*)(std::span<const HostTensor> inputs, const Attributes& attributes, HostTensor& out);
+
+Tensors summed(InferFn infer, SumFn floats, SumFn integers, std::span<const HostTensor> inputs,
+               const Attributes& attributes) {
+  const TensorType type = infer(types_of(inputs), attributes)[0];
+  HostTensor out(type.dtype, to_ints(type.shape));
+  (ir::is_float(type.dtype) ? floats : integers)(inputs, attributes, out);
   return {out};
+}
+
+}  // namespace
+
+Tensors reference_matmul(std::span<const HostTensor> inputs, const Attributes& attributes) {
+  return summed(infer_matmul, matmul<double>, matmul<std::uint64_t>, inputs, attributes);
+}
+
+Tensors reference_conv(std::span<const HostTensor> inputs, const Attributes& attributes) {
+  return summed(infer_conv, conv<double>, conv<std::uint64_t>, inputs, attributes);
+}
+
+Tensors reference_conv_transpose(std::span<const HostTensor> inputs, const Attributes& attributes) {
+  return summed(infer_conv_transpose, conv_transpose<double>, conv_transpose<std::uint64_t>, inputs,
+                attributes);
 }
 
 Tensors reference_pool(std::span<const HostTensor> inputs, const Attributes& attributes) {
@@ -177,7 +195,7 @@ Tensors reference_pool(std::span<const HostTensor> inputs, const Attributes& att
   const std::int64_t plane = element_count(in), out_plane = element_count(places);
   for (std::int64_t nc = 0; nc < x.shape()[0] * x.shape()[1]; ++nc)
     for_each_index(places, [&](std::span<const std::int64_t> at, std::int64_t place) {
-      double best = -std::numeric_limits<double>::infinity(), sum = 0;
+      double sum = 0;
       std::int64_t count = 0, best_place = -1, best_flat = -1;
       for_each_index(window.kernel, [&](std::span<const std::int64_t> t, std::int64_t) {
         std::int64_t flat = 0, index = 0;
@@ -192,8 +210,9 @@ Tensors reference_pool(std::span<const HostTensor> inputs, const Attributes& att
         if (inside || (include_pad && counts)) ++count;
         if (!inside) return;
         const double value = x.at(nc * plane + flat);
-        if (best_place < 0 || value > best || std::isnan(value))
-          best = value, best_place = index, best_flat = flat;
+        if (best_flat < 0 || std::isnan(value) ||
+            element_less(x, nc * plane + best_flat, x, nc * plane + flat))
+          best_place = index, best_flat = flat;
         sum += op == "lp" ? std::pow(std::abs(value), p) : value;
       });
       const std::int64_t to = nc * out_plane + place;
@@ -201,9 +220,9 @@ Tensors reference_pool(std::span<const HostTensor> inputs, const Attributes& att
         if (best_flat >= 0)
           copy_element(out, to, x, nc * plane + best_flat);
         else
-          store(out, to, ir::lowest(out.dtype()));
+          out.set(to, ir::lowest(out.dtype()));
       } else {
-        store(out, to, op == "lp" ? std::pow(sum, 1 / p) : sum / static_cast<double>(count));
+        out.set(to, op == "lp" ? std::pow(sum, 1 / p) : sum / static_cast<double>(count));
       }
       where.set_int(to, nc * plane + best_place);
     });
