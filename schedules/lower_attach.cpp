@@ -98,6 +98,25 @@ bool Lowering::needed_outside(StageIndex stage, NodeIndex loop) const {
   return false;
 }
 
+namespace {
+
+/// The order of a tile's dimensions: the axis that is vectorised innermost, so that vectors are whole.
+ir::Layout vectors_innermost(const TreeStage& s) {
+  std::optional<std::int32_t> vector;
+  for (const NodeIndex loop : s.order) {
+    const LoopId& id = s.nodes[loop].id;
+    if (s.nodes[loop].kind == ir::LoopKind::vectorize && !id.fused && id.axis < s.def.spatial.size())
+      vector = static_cast<std::int32_t>(id.axis);
+  }
+  std::vector<std::int32_t> order;
+  for (std::size_t a = 0; a < s.def.spatial.size(); ++a)
+    if (static_cast<std::int32_t>(a) != vector) order.push_back(static_cast<std::int32_t>(a));
+  if (vector) order.push_back(*vector);
+  return ir::Layout::permutation(order);
+}
+
+}  // namespace
+
 /// { T = identity or C; rest of the loops on T; consumers of T; C = T }
 Stmt Lowering::with_tile(StageIndex stage, std::size_t position) {
   const TreeStage& s = tree_.stages[stage];
@@ -111,7 +130,7 @@ Stmt Lowering::with_tile(StageIndex stage, std::size_t position) {
   for (ir::BufferId output : outputs) {
     if (needed || first) view(output);  // makes the memory exist
     View tile{true, region_buffer(output, axes, s.tile->scope), {}};
-    nest_.buffers[ir::index_of(tile.buffer)].layout = {};
+    nest_.buffers[ir::index_of(tile.buffer)].layout = vectors_innermost(s);
     for (const Range& range : axes) tile.base.push_back(range.base);
     memory.push_back(std::exchange(views_[ir::index_of(output)], tile));
     tiles.push_back(std::move(tile));
