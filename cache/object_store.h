@@ -36,8 +36,8 @@ class ObjectStore {
 
 inline constexpr std::uint64_t default_object_store_bytes = std::uint64_t{1} << 30;
 
-/// Opens or creates the store; a damaged file or one of another version is made anew, another program's
-/// file is refused.
+/// Opens or creates the store. A damaged file is made anew; one of another program or of a newer version is
+/// refused and stays.
 Expected<std::unique_ptr<ObjectStore>, Error> open_object_store(
     const std::string& path, std::uint64_t max_bytes = default_object_store_bytes);
 

@@ -152,13 +152,15 @@ Connection::~Connection() {
 }
 
 Expected<std::unique_ptr<Connection>, Error> Connection::open(const std::string& path,
-                                                              const ConnectionOptions& options) {
+                                                              const ConnectionOptions& options,
+                                                              bool* damaged) {
   std::unique_ptr<Connection> connection(new Connection(path, options));
   const int code = open_handle(path, options.access, &connection->database_);
   if (connection->database_ == nullptr) return Unexpected(make_error("database '{}': out of memory", path));
-  if (code != SQLITE_OK) return Unexpected(connection->error(code));
-  if (auto configured = connection->configure(); !configured) return Unexpected(configured.error());
-  return connection;
+  auto ready = code == SQLITE_OK ? connection->configure() : Unexpected(connection->error(code));
+  if (ready) return connection;
+  if (damaged != nullptr) *damaged = connection->damaged();
+  return Unexpected(ready.error());
 }
 
 Expected<void, Error> Connection::configure() {

@@ -82,8 +82,10 @@ class Statement {
 
 class Connection {
  public:
+  /// After a failure, `damaged` tells whether the file's contents are the reason.
   static Expected<std::unique_ptr<Connection>, Error> open(const std::string& path,
-                                                           const ConnectionOptions& options);
+                                                           const ConnectionOptions& options,
+                                                           bool* damaged = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -105,6 +107,7 @@ class Connection {
 
   /// The last failure as one line that names the file, and what to do where that is known.
   Error error(int code) const;
+  /// The last failure came from the file's contents, not from the system.
   bool damaged() const { return last_error_damage_; }
   bool is_immutable() const { return options_.access == Access::immutable; }
   const std::string& path() const { return path_; }

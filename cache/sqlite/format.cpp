@@ -116,12 +116,6 @@ Expected<void, Error> bring_up_to_date(Connection& connection, const Format& for
   return is_wal ? Expected<void, Error>() : use_write_ahead_log(connection, wait);
 }
 
-Expected<void, Error> refuse_bad_file(const std::string& path, const Format& format) {
-  FileCheck check = check_file(path, format);
-  if (check.message.empty()) return {};
-  return Unexpected(Error{std::move(check.message)});
-}
-
 /// The file can be read, and is ours and of our version.
 Expected<void, Error> check_readable(Connection& connection, const Format& format) {
   const auto version = version_of(connection, format);
@@ -172,20 +166,23 @@ FileCheck check_file(const std::string& path, const Format& format) {
 }
 
 Expected<std::unique_ptr<Connection>, Error> open_for_writing(const std::string& path, const Format& format,
-                                                              ConnectionOptions options) {
-  if (auto fine = refuse_bad_file(path, format); !fine) return Unexpected(fine.error());
+                                                              ConnectionOptions options, bool* damaged) {
+  const FileCheck check = check_file(path, format);
+  if (damaged != nullptr) *damaged = check.state == FileState::damaged;
+  if (!check.message.empty()) return Unexpected(Error{check.message});
   if (const auto network = network_file_system(path))
     return Unexpected(
         make_error("{} '{}' is on a network file system ({}), where writing is not safe; use a local path "
-                   "such as '{}' and exchange records with db export and import",
-                   format.name, path, *network, default_database_path()));
+                   "such as '/var/tmp/tunesmith/tuning.db' and exchange records with db export and import",
+                   format.name, path, *network));
   if (auto folders = create_parent_folders(path); !folders) return Unexpected(folders.error());
   options.access = Access::read_write;
-  auto connection = Connection::open(path, options);
+  auto connection = Connection::open(path, options, damaged);
   if (!connection) return connection;
-  if (auto ready = bring_up_to_date(**connection, format, options.busy_wait); !ready)
-    return Unexpected(ready.error());
-  return connection;
+  auto ready = bring_up_to_date(**connection, format, options.busy_wait);
+  if (ready) return connection;
+  if (damaged != nullptr) *damaged = (*connection)->damaged();
+  return Unexpected(ready.error());
 }
 
 Expected<std::unique_ptr<Connection>, Error> open_for_reading(const std::string& path, const Format& format,

@@ -30,6 +30,8 @@ struct Format {
 
 /// The knowledge of tuning: records, retractions, cost models.
 const Format& tuning_format();
+/// Compiled code.
+const Format& object_format();
 
 enum class FileState { missing, empty, ours, other, newer, damaged };
 
@@ -41,9 +43,11 @@ struct FileCheck {
 /// Reads the header only.
 FileCheck check_file(const std::string& path, const Format& format);
 
-/// Opens for writing: creates what is missing, migrates what is older. `wait` bounds every wait for a lock.
+/// Opens for writing: creates what is missing, migrates what is older. After a failure, `damaged` tells
+/// whether the file's contents are the reason.
 Expected<std::unique_ptr<Connection>, Error> open_for_writing(const std::string& path, const Format& format,
-                                                              ConnectionOptions options);
+                                                              ConnectionOptions options,
+                                                              bool* damaged = nullptr);
 
 /// Opens for reading without writing anything, not even SQLite's side files where no writer is active:
 /// immutable while the file has no log, else read-only.

@@ -66,7 +66,7 @@ void Reader::report(const DamagedRow& row) const {
       connection_->path(), row.id, row.reason);
 }
 
-Expected<std::vector<Record>, Error> Reader::collect(Statement& query, std::size_t* damaged) {
+Expected<std::vector<Record>, Error> Reader::collect(Statement& query) {
   std::vector<Record> records;
   while (true) {
     const auto row = query.step();
@@ -77,7 +77,6 @@ Expected<std::vector<Record>, Error> Reader::collect(Statement& query, std::size
       records.push_back(*std::move(record));
     } else {
       report(record.error());
-      if (damaged != nullptr) ++*damaged;
     }
   }
   query.reset();
@@ -306,8 +305,7 @@ Expected<std::vector<Record>, Error> Reader::page(const Filter& filter, Cursor& 
     if (record) {
       records.push_back(*std::move(record));
     } else {
-      report(record.error());
-      ++cursor.damaged;
+      cursor.damaged.push_back(record.error());
     }
   }
   q.reset();

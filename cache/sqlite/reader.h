@@ -35,7 +35,7 @@ class Reader {
     std::int64_t last_id = -1;  // -1: not begun
     std::string hash;           // of the last record, in order of hashes
     bool done = false;
-    std::size_t damaged = 0;
+    std::vector<DamagedRow> damaged;
   };
   /// The next records of a walk; empty pages are possible before `done`.
   Expected<std::vector<Record>, Error> page(const Filter& filter, Cursor& cursor);
@@ -61,7 +61,7 @@ class Reader {
   Expected<std::optional<Record>, Error> median_of_schedule(const Match& match, std::int64_t schedule);
   Expected<std::optional<Record>, Error> record(std::int64_t id);
   /// Runs a query of records; damaged rows are left out.
-  Expected<std::vector<Record>, Error> collect(Statement& query, std::size_t* damaged = nullptr);
+  Expected<std::vector<Record>, Error> collect(Statement& query);
   void report(const DamagedRow& row) const;
 
   std::unique_ptr<Connection> connection_;

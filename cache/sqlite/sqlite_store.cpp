@@ -12,6 +12,7 @@
 #include "cache/store.h"
 #include "cache/write_queue.h"
 #include "ir/support/check.h"
+#include "ir/support/log.h"
 
 namespace tunesmith::cache {
 namespace {
@@ -176,9 +177,12 @@ class SqliteStore final : public Store {
       if (!page) return Unexpected(page.error());
       cursor = std::move(next);
       for (const Record& record : *page)
-        if (!each(record)) return cursor.damaged;
+        if (!each(record)) return cursor.damaged.size();
     }
-    return cursor.damaged;
+    for (const sqlite::DamagedRow& row : cursor.damaged)
+      log(LogLevel::warning, "database '{}': measurement {} is damaged ({}) and left out", path_, row.id,
+          row.reason);
+    return cursor.damaged.size();
   }
 
   Expected<std::vector<Retraction>, Error> retractions() override {
