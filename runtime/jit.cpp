@@ -1,0 +1,190 @@
+#include "runtime/jit.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "cache/location.h"
+#include "ir/support/error.h"
+#include "ir/support/log.h"
+#include "runtime/compiled_model.h"
+#include "tuner/session.h"
+
+namespace tunesmith {
+namespace runtime {
+namespace {
+
+/// Dtypes and shapes as text.
+std::string signature_of(std::span<const Array> inputs) {
+  std::string text;
+  for (const Array& input : inputs)
+    text += fmt::format("{}[{}];", ir::to_string(input.dtype()), fmt::join(input.shape(), ","));
+  return text;
+}
+
+std::vector<tracer::TensorSpec> specs_of(std::span<const Array> inputs) {
+  std::vector<tracer::TensorSpec> specs;
+  for (const Array& input : inputs) {
+    tracer::TensorSpec spec{input.dtype(), {}, {}};
+    for (const std::int64_t extent : input.shape()) spec.shape.emplace_back(extent);
+    specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+std::shared_ptr<cache::Store> open_store(const JitOptions& options) {
+  if (!options.use_database) return nullptr;
+  const std::string path = options.database.empty() ? cache::default_database_path() : options.database;
+  const bool writes = options.background_seconds > 0;
+  if (!writes && !std::filesystem::exists(path)) return nullptr;
+  auto store = cache::open_sqlite(path, writes ? cache::OpenMode::read_write : cache::OpenMode::read_only);
+  if (!store) throw UserError(store.error().message);
+  return std::move(*store);
+}
+
+tuner::Environment open_environment(const JitOptions& options) {
+  auto environment = tuner::host_environment(options.threads, open_store(options));
+  if (!environment) throw UserError(environment.error().message);
+  return std::move(*environment);
+}
+
+}  // namespace
+
+struct JitCore::State {
+  /// One signature. `model` is replaced as a whole; calls keep the one that they began with alive.
+  struct Entry {
+    tracer::Program program;
+    std::shared_ptr<CompiledModel> model;
+  };
+
+  TraceFn trace;
+  JitOptions options;
+  ModelOptions model_options;
+
+  mutable std::mutex mutex;  // of all below
+  std::map<std::string, std::shared_ptr<Entry>> entries;
+  std::vector<std::shared_ptr<Entry>> waiting;  // for background tuning, oldest first
+  std::condition_variable changed;
+  bool tuning = false;
+  std::atomic<bool> stop{false};
+  std::thread background;
+
+  State(TraceFn trace_fn, JitOptions jit_options) : trace(std::move(trace_fn)), options(std::move(jit_options)) {
+    model_options.environment = open_environment(options);
+    model_options.pool = std::make_shared<codegen::ThreadPool>(model_options.environment.threads);
+  }
+
+  std::shared_ptr<Entry> entry_for(std::span<const Array> inputs) {
+    const std::string signature = signature_of(inputs);
+    {
+      const std::scoped_lock lock(mutex);
+      if (const auto it = entries.find(signature); it != entries.end()) return it->second;
+    }
+    auto entry = std::make_shared<Entry>();
+    entry->program = tracer::make_program(trace(specs_of(inputs)), model_options.fuse);
+    entry->model = compile(entry->program);
+    const std::scoped_lock lock(mutex);
+    const auto [it, added] = entries.emplace(signature, entry);
+    if (added && options.background_seconds > 0) {
+      waiting.push_back(entry);
+      if (!background.joinable()) background = std::thread([this] { tune_in_background(); });
+      changed.notify_all();
+    }
+    return it->second;
+  }
+
+  std::shared_ptr<CompiledModel> compile(const tracer::Program& program) {
+    auto model = CompiledModel::build(program, model_options);
+    if (!model) throw UserError(model.error().message);
+    return std::move(*model);
+  }
+
+  void tune_in_background() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      changed.wait(lock, [&] { return stop || !waiting.empty(); });
+      if (stop) return;
+      const std::shared_ptr<Entry> entry = waiting.front();
+      waiting.erase(waiting.begin());
+      tuning = true;
+      lock.unlock();
+      std::shared_ptr<CompiledModel> better = tune(entry->program);
+      lock.lock();
+      if (better) entry->model = std::move(better);
+      tuning = false;
+      changed.notify_all();
+    }
+  }
+
+  /// The model with what tuning found; null when it failed (logged: the default goes on serving).
+  std::shared_ptr<CompiledModel> tune(const tracer::Program& program) {
+    std::vector<tuner::Task> tasks;
+    for (const tracer::ProgramStep& step : program.steps)
+      if (!step.is_host) tasks.push_back({step.name, step.kernel, 1.0});
+    tuner::SessionOptions session;
+    session.budget_seconds = options.background_seconds;
+    session.stop = &stop;
+    const auto report = tuner::tune(tasks, model_options.environment, session);
+    if (!report) {
+      log(LogLevel::warning, "background tuning failed: {}", report.error().message);
+      return nullptr;
+    }
+    auto model = CompiledModel::build(program, model_options);
+    if (!model) {
+      log(LogLevel::warning, "the tuned kernels do not compile: {}", model.error().message);
+      return nullptr;
+    }
+    return std::move(*model);
+  }
+};
+
+JitCore::JitCore(TraceFn trace, JitOptions options)
+    : state_(std::make_unique<State>(std::move(trace), std::move(options))) {}
+
+JitCore::~JitCore() {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->changed.notify_all();
+  if (state_->background.joinable()) state_->background.join();
+}
+
+std::vector<Array> JitCore::call(std::span<const Array> inputs) {
+  const auto entry = state_->entry_for(inputs);
+  std::shared_ptr<CompiledModel> model;
+  {
+    const std::scoped_lock lock(state_->mutex);
+    model = entry->model;
+  }
+  return model->run(inputs);
+}
+
+void JitCore::wait() {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [&] { return state_->waiting.empty() && !state_->tuning; });
+}
+
+std::size_t JitCore::signature_count() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->entries.size();
+}
+
+}  // namespace runtime
+
+Array make_array(std::vector<std::int64_t> shape, std::span<const float> values) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape) count *= extent;
+  if (count != static_cast<std::int64_t>(values.size()))
+    throw_user_error("make_array: the shape [{}] takes {} values, {} were given", fmt::join(shape, ", "), count, values.size());
+  return Array::from_bytes(DType::f32, std::move(shape), std::as_bytes(values));
+}
+
+}  // namespace tunesmith

@@ -1,0 +1,71 @@
+// What the commands share: options, the environment they work in, JSON output.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/object_store.h"
+#include "cache/store.h"
+#include "tracer/program.h"
+#include "tuner/environment.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tunesmith::tools {
+
+using Json = nlohmann::ordered_json;
+
+/// Exit codes of every command.
+enum ExitCode : int { exit_ok = 0, exit_check_failed = 1, exit_bad_input = 2 };
+
+/// Options that several commands take.
+struct CommonOptions {
+  std::string db;      // empty: the default location
+  std::string json;    // FILE or "-"; empty: none
+  std::string target = "cpu";
+  std::int32_t threads = 0;  // 0: one a physical core
+  std::vector<std::string> shapes;  // NAME=AxBxC, binds a model's dynamic dimensions
+  bool fast = false;
+};
+void add_environment_options(CLI::App& command, CommonOptions& options);
+void add_model_options(CLI::App& command, CommonOptions& options);
+void add_json_option(CLI::App& command, CommonOptions& options);
+
+enum class DatabaseUse : std::uint8_t { read, write };
+
+/// The host with the database of the options. With `read`, a database that does not exist is no database; with
+/// `write` it is created.
+tuner::Environment open_environment(const CommonOptions& options, DatabaseUse use);
+std::string database_path(const CommonOptions& options);
+/// Compiled code lives beside the tuning database.
+std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& options);
+
+/// A model file or operator text, with its name for people.
+struct Workload {
+  std::string name;
+  tracer::Graph graph;
+};
+Workload load_workload(const std::string& text, const CommonOptions& options);
+/// The same for several; "@FILE" stands for the lines of FILE ('#' starts a comment).
+std::vector<Workload> load_workloads(const std::vector<std::string>& texts, const CommonOptions& options);
+tracer::Program program_of(const Workload& workload, const CommonOptions& options);
+
+/// Random inputs of a graph (uniform in [-1, 1) for floats, small for integers); the same seed, the same data.
+std::vector<ir::HostTensor> random_inputs(const tracer::Graph& graph, std::uint64_t seed);
+
+/// Writes `document` to the place of --json; "-" is standard output. A file appears whole or not at all.
+void write_json(const Json& document, const CommonOptions& options);
+
+/// "1.23 ms", "456 us": three digits and a unit.
+std::string format_time(double ns);
+/// Seconds from "90", "90s", "10m", "2h". Throws a UserError that names `option`.
+double parse_duration(const std::string& option, const std::string& text);
+
+}  // namespace tunesmith::tools

@@ -1,0 +1,119 @@
+// tunesmith explain: what became of a model or operator: graph, kernels, schedules, loop nests, code, and where the
+// time goes.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "ir/canonical.h"
+#include "ir/print.h"
+#include "schedules/analytic.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/common.h"
+#include "tuner/limits.h"
+#include "tuner/serve.h"
+
+namespace tunesmith::tools {
+namespace {
+
+struct ExplainOptions {
+  CommonOptions common;
+  std::string workload;
+  std::string show = "why";
+  std::int64_t kernel = -1;  // -1: all
+};
+
+std::string text_or_throw(Expected<std::string, Error> text) {
+  if (!text) throw UserError(text.error().message);
+  return std::move(*text);
+}
+
+/// Where the time goes, by the analytic model, and how far the best is from the limit.
+std::string explain_why(const ir::Kernel& kernel, const tuner::Served& served, const tuner::Environment& environment,
+                        const tuner::Limits& limits) {
+  const schedules::AnalyticCost cost = schedules::analytic_cost(served.nest, environment.machine(), environment.threads);
+  const double flops = ir::flop_count(kernel);
+  const double bytes = ir::argument_bytes(kernel);
+  const double limit = tuner::limit_ns(kernel, limits);
+  std::string text = fmt::format("  {:.4g} Mflop, {:.4g} MB of arguments: at least {} ({} bound)\n", flops * 1e-6,
+                                 bytes * 1e-6, format_time(limit),
+                                 flops / limits.flops_per_ns > bytes / limits.bytes_per_ns ? "compute" : "memory");
+  if (served.median_ns)
+    text += fmt::format("  measured {}: {:.0f} % of the limit, {:.1f} GFLOP/s, {:.1f} GB/s\n",
+                        format_time(*served.median_ns), 100 * limit / *served.median_ns, flops / *served.median_ns,
+                        bytes / *served.median_ns);
+  else
+    text += "  never measured here: the default by the analytic model (tunesmith tune measures it)\n";
+  text += fmt::format(
+      "  model {}: arithmetic {}, loads {}, stores {}, L1 {}, L2 {}, L3 {}, DRAM {}, latency {}, packs {}, launch {}\n",
+      format_time(cost.time_ns), format_time(cost.fma_ns), format_time(cost.load_ns), format_time(cost.store_ns),
+      format_time(cost.l1_ns), format_time(cost.l2_ns), format_time(cost.l3_ns), format_time(cost.dram_ns),
+      format_time(cost.latency_ns), format_time(cost.pack_ns), format_time(cost.launch_ns));
+  return text + fmt::format("  schedule: {}\n", schedules::print_schedule(served.schedule));
+}
+
+std::string explain_kernel(const tracer::ProgramStep& step, const tuner::Environment& environment,
+                           const ExplainOptions& options, const tuner::Limits* limits) {
+  if (options.show == "kernel") return ir::print(step.kernel);
+  const tuner::Served served = tuner::serve(step.kernel, environment);
+  if (options.show == "schedule") return schedules::print_schedule(served.schedule) + "\n";
+  if (options.show == "nest") return ir::print(served.nest);
+  if (options.show == "source") return text_or_throw(environment.backend->source(served.nest));
+  if (options.show == "asm") return text_or_throw(environment.backend->assembly(served.nest));
+  return explain_why(step.kernel, served, environment, *limits);
+}
+
+int run_explain(const ExplainOptions& options) {
+  const Workload workload = load_workload(options.workload, options.common);
+  if (options.show == "graph") {
+    fmt::print("{}", workload.graph.print());
+    return exit_ok;
+  }
+  const tracer::Program program = program_of(workload, options.common);
+  if (options.kernel >= static_cast<std::int64_t>(program.steps.size()))
+    throw_user_error("--kernel {}: {} has kernels 0 to {}", options.kernel, workload.name, program.steps.size() - 1);
+  const tuner::Environment environment = open_environment(options.common, DatabaseUse::read);
+  std::optional<tuner::Limits> limits;
+  if (options.show == "why") {
+    auto measured = tuner::measure_limits(environment);
+    if (!measured) throw UserError(measured.error().message);
+    limits = *measured;
+  }
+  Json kernels = Json::array();
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    if (options.kernel >= 0 && options.kernel != static_cast<std::int64_t>(i)) continue;
+    const tracer::ProgramStep& step = program.steps[i];
+    const std::string text = step.is_host ? "  runs its reference implementation: it has no loop-nest form\n"
+                                          : explain_kernel(step, environment, options, limits ? &*limits : nullptr);
+    if (options.common.json != "-") fmt::print("# kernel {}: {}\n{}", i, step.name, text);
+    kernels.push_back({{"kernel", i},
+                       {"name", step.name},
+                       {"workload", step.is_host ? "" : digest(ir::canonical_text(step.kernel)).hex()},
+                       {options.show, text}});
+  }
+  if (!options.common.json.empty()) write_json({{"schema", 1}, {"model", workload.name}, {"kernels", kernels}}, options.common);
+  return exit_ok;
+}
+
+}  // namespace
+
+void add_explain_command(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ExplainOptions>();
+  CLI::App* command = app.add_subcommand("explain", "what became of every operator, and where the time goes");
+  command->add_option("WORKLOAD", options->workload, "an .onnx file or an operator")->required();
+  command
+      ->add_option("--show", options->show,
+                   "graph: the traced operators; kernel: the fused kernels; schedule, nest: the best known schedule and its "
+                   "loops; source, asm: LLVM IR and assembly; why: where the time goes")
+      ->check(CLI::IsMember({"graph", "kernel", "schedule", "nest", "source", "asm", "why"}))
+      ->capture_default_str();
+  command->add_option("--kernel", options->kernel, "only the kernel with this number")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1000000));
+  add_environment_options(*command, options->common);
+  add_model_options(*command, options->common);
+  add_json_option(*command, options->common);
+  command->callback([options, &action] { action = [options] { return run_explain(*options); }; });
+}
+
+}  // namespace tunesmith::tools

@@ -1,0 +1,121 @@
+// tunesmith tune: searches schedules for the kernels of models and operators within a budget.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <memory>
+
+#include "ir/canonical.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/common.h"
+#include "tools/cli/progress.h"
+#include "tuner/session.h"
+
+namespace tunesmith::tools {
+namespace {
+
+struct TuneOptions {
+  CommonOptions common;
+  std::vector<std::string> workloads;
+  std::string budget;
+  std::int64_t trials = 64;
+  std::uint64_t seed = 1;
+};
+
+std::atomic<bool> interrupted{false};
+
+void on_interrupt(int) { interrupted = true; }
+
+std::vector<tuner::Task> tasks_of(const TuneOptions& options) {
+  std::vector<tuner::Task> tasks;
+  for (const Workload& workload : load_workloads(options.workloads, options.common))
+    for (tracer::ProgramStep& step : program_of(workload, options.common).steps)
+      if (!step.is_host) tasks.push_back({step.name, std::move(step.kernel), 1.0});
+  return tasks;
+}
+
+Json to_json(const tuner::SessionReport& report) {
+  Json tasks = Json::array();
+  for (const tuner::TaskReport& task : report.tasks) {
+    Json curve = Json::array();
+    for (const tuner::CurvePoint& point : task.curve) curve.push_back({point.trial, point.seconds, point.best_ns});
+    tasks.push_back({{"workload", task.workload},
+                     {"name", task.name},
+                     {"weight", task.weight},
+                     {"trials", task.trials},
+                     {"seconds", task.seconds},
+                     {"best_ns", task.best_ns},
+                     {"default_ns", task.default_ns},
+                     {"limit_ns", task.limit_ns},
+                     {"schedule", task.best_schedule},
+                     {"failures", task.failures},
+                     {"curve", std::move(curve)}});
+  }
+  return {{"schema", 1},
+          {"trials", report.trials},
+          {"seconds", report.seconds},
+          {"stopped", report.stopped},
+          {"tasks", std::move(tasks)}};
+}
+
+void print_report(const tuner::SessionReport& report, const std::string& db) {
+  double best = 0, fallback = 0;
+  fmt::print("{:>10} {:>10} {:>7} {:>7} {:>7}  {}\n", "default", "best", "speed", "limit", "trials", "task");
+  for (const tuner::TaskReport& task : report.tasks) {
+    best += task.weight * task.best_ns;
+    fallback += task.weight * task.default_ns;
+    fmt::print("{:>10} {:>10} {:>6.2f}x {:>6.0f}% {:>7}  {}{}\n", format_time(task.default_ns),
+               format_time(task.best_ns), task.best_ns > 0 ? task.default_ns / task.best_ns : 0,
+               task.best_ns > 0 ? 100 * task.limit_ns / task.best_ns : 0, task.trials, task.name,
+               task.weight > 1 ? fmt::format(" (x{:.0f})", task.weight) : "");
+  }
+  fmt::print("{} trials in {:.1f} s: {} -> {} ({:.2f}x), kept in {}\n", report.trials, report.seconds,
+             format_time(fallback), format_time(best), best > 0 ? fallback / best : 0, db);
+}
+
+int run_tune(const TuneOptions& options) {
+  tuner::SessionOptions session;
+  session.trials_per_task = options.trials;
+  if (!options.budget.empty()) session.budget_seconds = parse_duration("--budget", options.budget);
+  session.seed = options.seed;
+  session.stop = &interrupted;
+
+  const std::vector<tuner::Task> tasks = tasks_of(options);
+  const tuner::Environment environment = open_environment(options.common, DatabaseUse::write);
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  ProgressDisplay display;
+  session.on_progress = [&](const tuner::Progress& progress) { display.update(progress); };
+  const auto report = tuner::tune(tasks, environment, session);
+  display.finish();
+  if (!report) throw UserError(report.error().message);
+  if (report->stopped)
+    fmt::print(stderr, "Stopped; everything measured is kept. Give the same command again to go on.\n");
+  if (!options.common.json.empty()) write_json(to_json(*report), options.common);
+  if (options.common.json != "-") print_report(*report, database_path(options.common));
+  return exit_ok;
+}
+
+}  // namespace
+
+void add_tune_command(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TuneOptions>();
+  CLI::App* command = app.add_subcommand(
+      "tune", "search schedules and remember the best; resumes where an earlier session stopped");
+  command->add_option("WORKLOAD", options->workloads, "models, operators, or @FILE with one a line")->required();
+  command->add_option("--budget", options->budget, "time to spend, e.g. 90s, 10m, 2h (default: until the trials are used)")
+      ->type_name("TIME");
+  command->add_option("--trials", options->trials, "measured candidates a kernel, at most")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "seed of the search; the same seed proposes the same candidates")
+      ->type_name("S")
+      ->capture_default_str();
+  add_environment_options(*command, options->common);
+  add_model_options(*command, options->common);
+  add_json_option(*command, options->common);
+  command->callback([options, &action] { action = [options] { return run_tune(*options); }; });
+}
+
+}  // namespace tunesmith::tools

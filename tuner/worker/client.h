@@ -1,0 +1,72 @@
+// WorkerClient: the session's side of one measurement worker process.
+//
+// The worker is started when it is first needed and again after it died or was killed; a candidate that crashes or
+// hangs costs one process start, never the session. Not synchronised: one thread uses a client.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codegen/executable.h"
+#include "ir/support/error.h"
+#include "ir/support/expected.h"
+#include "tuner/measurement.h"
+#include "tuner/worker/protocol.h"
+
+namespace tunesmith::tuner {
+
+/// Why a request gave no answer: crash, timeout, resource or compile (the object does not load).
+struct WorkerFailure {
+  Status status = Status::crash;
+  std::string message;
+};
+
+class WorkerClient {
+ public:
+  /// `path`: the worker program. `threads`: that kernels may use.
+  WorkerClient(std::string path, std::int32_t threads);
+  ~WorkerClient();
+  WorkerClient(const WorkerClient&) = delete;
+  WorkerClient& operator=(const WorkerClient&) = delete;
+
+  /// New buffers for a workload, zeroed: `bytes` in calling order. The error says what the system refused.
+  Expected<void, Error> set_buffers(std::span<const std::int64_t> bytes, std::span<const bool> writable);
+  /// The buffer's memory on this side. Valid until the next set_buffers.
+  std::span<std::byte> buffer(std::size_t index);
+
+  /// Loads a candidate and runs its `prepare`.
+  Expected<void, WorkerFailure> load(const codegen::Object& object, double timeout_seconds);
+  /// One run; ns that it took.
+  Expected<double, WorkerFailure> run_once(double timeout_seconds);
+  /// Samples in ns a run.
+  Expected<std::vector<double>, WorkerFailure> time(const TimeRequest& request, double timeout_seconds);
+
+  std::int64_t starts() const { return starts_; }  // processes started so far
+
+ private:
+  Expected<void, WorkerFailure> ensure_running();
+  Expected<Message, WorkerFailure> request(MessageType type, std::span<const std::byte> payload, MessageType expected,
+                                           double timeout_seconds);
+  WorkerFailure bury(Status status, std::string message);
+  void kill_worker();
+
+  std::string path_;
+  std::int32_t threads_ = 1;
+  pid_t pid_ = -1;
+  int socket_ = -1;
+  int memory_ = -1;
+  std::byte* mapped_ = nullptr;
+  std::int64_t mapped_bytes_ = 0;
+  std::vector<Segment> segments_;
+  std::int64_t starts_ = 0;
+};
+
+/// The worker program: TUNESMITH_WORKER, else `tunesmith-worker` beside the running program, else where it was
+/// installed. The error names the places that were tried.
+Expected<std::string, Error> find_worker();
+
+}  // namespace tunesmith::tuner

@@ -1,0 +1,193 @@
+// tunesmith-worker: loads compiled candidates and runs them on the session's buffers. Started by a session with
+// a socket and a shared memory file; whatever a candidate does, it does to this process only.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <new>
+
+#include "codegen/backend.h"
+#include "codegen/threads/pool.h"
+#include "codegen/aligned_memory.h"
+#include "tuner/worker/protocol.h"
+
+namespace tunesmith::tuner {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ns_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+}
+
+/// The session's buffers, each between guard pages.
+class GuardedBuffers {
+ public:
+  GuardedBuffers() = default;
+  ~GuardedBuffers() { unmap(); }
+  GuardedBuffers(const GuardedBuffers&) = delete;
+  GuardedBuffers& operator=(const GuardedBuffers&) = delete;
+
+  bool map(const std::vector<Segment>& segments) {
+    unmap();
+    const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+    size_ = page;
+    for (const Segment& segment : segments) size_ += segment.size + page;
+    base_ = static_cast<std::byte*>(
+        ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    if (base_ == MAP_FAILED) return false;
+    std::int64_t at = page;
+    for (const Segment& segment : segments) {
+      const int protection = segment.writable ? PROT_READ | PROT_WRITE : PROT_READ;
+      void* mapped = ::mmap(base_ + at, static_cast<std::size_t>(segment.size), protection, MAP_SHARED | MAP_FIXED,
+                            worker_memory_fd, segment.offset);
+      if (mapped == MAP_FAILED) return false;
+      pointers_.push_back(static_cast<std::byte*>(mapped) + segment.start);
+      at += segment.size + page;
+    }
+    return true;
+  }
+  const std::vector<void*>& pointers() const { return pointers_; }
+
+ private:
+  void unmap() {
+    if (base_ != nullptr && base_ != MAP_FAILED) ::munmap(base_, static_cast<std::size_t>(size_));
+    base_ = nullptr;
+    pointers_.clear();
+  }
+  std::byte* base_ = nullptr;
+  std::int64_t size_ = 0;
+  std::vector<void*> pointers_;
+};
+
+class Worker {
+ public:
+  explicit Worker(std::unique_ptr<codegen::Backend> backend) : backend_(std::move(backend)) {}
+
+  void serve() {
+    Message message;
+    while (receive_message(worker_socket_fd, message, -1) == ReceiveStatus::ok) {
+      try {
+        handle(message);
+      } catch (const std::bad_alloc&) {
+        fail("out of memory");
+      }
+    }
+  }
+
+ private:
+  void handle(const Message& message) {
+    switch (message.type) {
+      case MessageType::setup: return setup(message);
+      case MessageType::load: return load(message);
+      case MessageType::run: return run_once();
+      case MessageType::time: return time(message);
+      default: return fail("unexpected message");
+    }
+  }
+
+  void setup(const Message& message) {
+    const auto request = SetupRequest::deserialise(message.payload);
+    if (!request) return fail("damaged setup request");
+    executable_.reset();
+    if (!buffers_.map(request->segments)) return fail("cannot map the buffers");
+    if (!pool_ || pool_->size() != request->threads) {
+      context_.reset();
+      pool_ = std::make_unique<codegen::ThreadPool>(request->threads);
+      context_ = std::make_unique<codegen::ExecutionContext>(*pool_);
+    }
+    reply(MessageType::done);
+  }
+
+  void load(const Message& message) {
+    executable_.reset();
+    auto object = codegen::Object::deserialise(message.payload);
+    if (!object) return fail(object.error().message);
+    if (static_cast<std::size_t>(object->argument_count - object->prepared_count) != buffers_.pointers().size())
+      return fail("the candidate takes another number of buffers");
+    auto executable = backend_->load(std::move(*object));
+    if (!executable) return fail(executable.error().message);
+    executable_ = std::move(*executable);
+
+    const codegen::Object& loaded = executable_->object();
+    arguments_ = buffers_.pointers();
+    prepared_.clear();
+    for (std::int32_t i = loaded.argument_count - loaded.prepared_count; i < loaded.argument_count; ++i) {
+      prepared_.emplace_back(loaded.argument_bytes.at(static_cast<std::size_t>(i)));
+      arguments_.push_back(prepared_.back().data());
+    }
+    context_->reserve(loaded.workspace_bytes, loaded.thread_scratch_bytes);
+    executable_->prepare(arguments_.data(), nullptr, context_->get());
+    reply(MessageType::done);
+  }
+
+  void run_once() {
+    if (!executable_) return fail("nothing is loaded");
+    const auto start = Clock::now();
+    executable_->run(arguments_.data(), nullptr, context_->get());
+    const double ns = ns_since(start);
+    reply(MessageType::ran, to_bytes(std::span(&ns, 1)));
+  }
+
+  double sample(std::int64_t repeats) {
+    const auto start = Clock::now();
+    for (std::int64_t i = 0; i < repeats; ++i) executable_->run(arguments_.data(), nullptr, context_->get());
+    return ns_since(start) / static_cast<double>(repeats);
+  }
+
+  void time(const Message& message) {
+    const auto request = TimeRequest::deserialise(message.payload);
+    if (!executable_ || !request) return fail("nothing is loaded");
+    const auto start = Clock::now();
+    const double warm_ns = sample(1);
+    const auto repeats = static_cast<std::int64_t>(std::clamp(request->min_sample_ns / std::max(warm_ns, 1.0), 1.0, 1e5));
+    std::vector<double> samples;
+    while (static_cast<std::int32_t>(samples.size()) < request->max_samples) {
+      samples.push_back(sample(repeats));
+      const bool slow = request->give_up_ns > 0 && samples.size() >= 2 &&
+                        *std::ranges::min_element(samples) > request->give_up_ns;
+      if (slow || (samples.size() >= 3 && ns_since(start) > request->max_seconds * 1e9)) break;
+    }
+    reply(MessageType::timed, to_bytes(samples));
+  }
+
+  static void reply(MessageType type, std::span<const std::byte> payload = {}) {
+    if (!send_message(worker_socket_fd, type, payload)) ::_exit(0);  // the session is gone
+  }
+  static void fail(const std::string& text) { reply(MessageType::failed, std::as_bytes(std::span(text.data(), text.size()))); }
+
+  std::unique_ptr<codegen::Backend> backend_;
+  std::unique_ptr<codegen::ThreadPool> pool_;
+  std::unique_ptr<codegen::ExecutionContext> context_;
+  GuardedBuffers buffers_;
+  std::unique_ptr<codegen::Executable> executable_;
+  std::vector<void*> arguments_;
+  std::vector<codegen::AlignedMemory> prepared_;
+};
+
+}  // namespace
+}  // namespace tunesmith::tuner
+
+int main() {
+  using namespace tunesmith;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a session that dies takes its workers along
+  std::signal(SIGINT, SIG_IGN);        // Ctrl-C is the session's to handle
+  if (::fcntl(tuner::worker_socket_fd, F_GETFD) < 0 || ::fcntl(tuner::worker_memory_fd, F_GETFD) < 0) {
+    fmt::print(stderr, "tunesmith-worker: started by a tuning session, not by hand\n");
+    return 2;
+  }
+  auto backend = codegen::make_llvm_backend(codegen::host_cpu_target());
+  if (!backend) {
+    fmt::print(stderr, "tunesmith-worker: {}\n", backend.error().message);
+    return 2;
+  }
+  tuner::Worker(std::move(*backend)).serve();
+  return 0;
+}
