@@ -6,6 +6,7 @@
 
 #include "ir/support/error.h"
 #include "ir/traverse.h"
+#include "tracer/passes/cheaper_arithmetic.h"
 #include "tracer/passes/choose_layouts.h"
 #include "tracer/passes/fold_constants.h"
 #include "tracer/passes/fold_scale.h"
@@ -18,7 +19,7 @@ namespace tunesmith::tracer {
 
 Program make_program(const Graph& graph, const FuseOptions& options) {
   Graph g = fold_constants(graph);
-  g = simplify_graph(g);
+  g = cheaper_arithmetic(simplify_graph(g));
   g = fold_scale(remove_unused(g));
   g = fold_constants(g);
   g = remove_unused(simplify_graph(g));

@@ -60,8 +60,9 @@ struct FuseOptions {
   ir::Numerics numerics = ir::Numerics::strict;
 };
 
-/// The pipeline of graph passes, in order: fold constants, simplify, fold scales into weights, remove what is
-/// unused, choose layouts, fuse. REQUIRES: a graph with static shapes (bind its symbols first).
+/// The pipeline of graph passes, in order: fold constants, simplify, cheapen arithmetic, fold scales into
+/// weights, remove what is unused, choose layouts, fuse. REQUIRES: a graph with static shapes (bind its
+/// symbols first).
 Program make_program(const Graph& graph, const FuseOptions& options = {});
 
 /// A copy with symbols replaced by numbers (by name). Throws a UserError for a name that the graph does not

@@ -7,6 +7,7 @@
 #include "tests/tracer/random_values.h"
 #include "tracer/op_table.h"
 #include "tracer/ops/build.h"
+#include "tracer/passes/cheaper_arithmetic.h"
 #include "tracer/passes/choose_layouts.h"
 #include "tracer/passes/fold_constants.h"
 #include "tracer/passes/fold_scale.h"
@@ -180,6 +181,56 @@ TEST(SimplifyGraph, OtherPaddingStays) {
   f.output(ops::conv(f.graph, x, f.constant({3, 2, 1, 1}), std::nullopt));
   f.output(ops::conv(f.graph, y, f.constant({3, 2, 1, 1}), std::nullopt));
   EXPECT_EQ(count(remove_unused(simplify_graph(f.graph)), OpKind::pad), 2u);
+}
+
+TEST(SimplifyGraph, SlicesMoveBeforeTransposes) {
+  Fixture f;
+  const ValueId x = ops::transpose(f.graph, f.input({4, 2, 6}), {2, 0, 1});
+  for (std::int64_t part = 0; part < 3; ++part)
+    f.output(ops::slice_axis(f.graph, x, 0, 2 * part, 2 * part + 2));
+  const Graph simple = remove_unused(simplify_graph(f.graph));
+  EXPECT_EQ(count(simple, OpKind::transpose), 3u);
+  expect_same(f.graph, simple);
+}
+
+TEST(CheaperArithmetic, PowersDivisionsAndFactors) {
+  Fixture f;
+  const ValueId x = f.input({3, 4});
+  auto number = [&](double v) { return ops::scalar(f.graph, DType::f32, v); };
+  f.output(ops::binary(f.graph, BinaryOp::pow, x, number(2)));
+  f.output(ops::binary(f.graph, BinaryOp::pow, x, number(3)));
+  ValueId y = ops::binary(f.graph, BinaryOp::div, x, number(6));
+  y = ops::binary(f.graph, BinaryOp::mul, y, f.constant({4}));
+  f.output(ops::binary(f.graph, BinaryOp::mul, number(3), y));
+  const Graph cheap = remove_unused(cheaper_arithmetic(f.graph));
+  EXPECT_EQ(count(cheap, OpKind::binary), 3u) << cheap.print();  // x * x is shared
+  for (const Op& op : cheap.ops())
+    if (op.kind == OpKind::binary) {
+      EXPECT_EQ(op.attributes.get_text("op"), "mul");
+    }
+  expect_same(f.graph, cheap);
+}
+
+TEST(CheaperArithmetic, ScalarsMoveBehindMatrixProducts) {
+  Fixture f;
+  const ValueId scale = ops::scalar(f.graph, DType::f32, 0.25);
+  const ValueId q = ops::binary(f.graph, BinaryOp::mul, f.input({2, 3, 4}), scale);
+  const ValueId k =
+      ops::binary(f.graph, BinaryOp::div, f.input({2, 5, 4}), ops::scalar(f.graph, DType::f32, 2));
+  f.output(ops::matmul(f.graph, q, ops::transpose(f.graph, k, {0, 2, 1})));
+  const Graph cheap = remove_unused(cheaper_arithmetic(f.graph));
+  EXPECT_EQ(count(cheap, OpKind::binary), 1u) << cheap.print();
+  EXPECT_EQ(cheap.op(cheap.outputs()[0].value).kind, OpKind::binary);
+  expect_same(f.graph, cheap);
+}
+
+TEST(CheaperArithmetic, LeavesExtremeAndZeroDivisorsAlone) {
+  Fixture f;
+  const ValueId x = f.input({3});
+  f.output(ops::binary(f.graph, BinaryOp::div, x, ops::scalar(f.graph, DType::f32, 0)));
+  f.output(ops::binary(f.graph, BinaryOp::div, x, ops::scalar(f.graph, DType::f32, 1e-30)));
+  const Graph same = cheaper_arithmetic(f.graph);
+  EXPECT_EQ(same.print(), f.graph.print());
 }
 
 TEST(ChooseLayouts, ConvolutionsExchangeChannelsLastValues) {

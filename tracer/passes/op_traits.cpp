@@ -104,6 +104,11 @@ int recompute_cost(const Op& op) {
     case OpKind::group_norm:
     case OpKind::log_softmax: return 3;
     case OpKind::pool: return division_cost;
+    case OpKind::reduce: {
+      const std::string& kind = op.attributes.get_text("op");
+      if (kind == "l2" || kind == "log_sum" || kind == "log_sum_exp") return function_cost;
+      return kind == "mean" ? division_cost : 0;
+    }
     default: return 0;
   }
 }

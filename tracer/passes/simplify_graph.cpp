@@ -59,7 +59,7 @@ class GraphSimplifier {
         return std::nullopt;
       case OpKind::slice:
         if (is_unchanged(op) && steps_forward(op)) return rebuild_(op.inputs[0]);
-        return std::nullopt;
+        return slice_before_transpose(op);
       case OpKind::pad:
         if (is_unchanged(op) && std::ranges::all_of(pad_amounts(op), [](std::int64_t p) { return p == 0; }))
           return rebuild_(op.inputs[0]);
@@ -72,6 +72,22 @@ class GraphSimplifier {
 
   static bool steps_forward(const Op& op) {
     return std::ranges::all_of(slice_steps(op), [](std::int64_t step) { return step > 0; });
+  }
+
+  /// slice(transpose(x)) -> transpose(slice(x)): every reader of the slice moves its own part only.
+  std::optional<ValueId> slice_before_transpose(const Op& op) {
+    const Op inner = graph().op(rebuild_(op.inputs[0]));
+    if (inner.kind != OpKind::transpose) return std::nullopt;
+    const Extents order = transpose_order(inner);
+    Attributes attributes = op.attributes;
+    for (const char* name : {"starts", "sizes", "steps"}) {
+      Extents turned(order.size());
+      for (std::size_t d = 0; d < order.size(); ++d)
+        turned[static_cast<std::size_t>(order[d])] = op.attributes.get_ints(name)[d];
+      attributes.set(name, std::move(turned));
+    }
+    const ValueId part = graph().add(OpKind::slice, {inner.inputs[0]}, std::move(attributes), op.name);
+    return graph().add(OpKind::transpose, {part}, inner.attributes, inner.name);
   }
 
   std::optional<ValueId> simpler_reshape(const Op& op) {
