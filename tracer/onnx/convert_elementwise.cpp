@@ -195,6 +195,7 @@ Values dropout(const Node& n) {
   const bool training = n.opset() >= 12 && n.has_input(2) && n.constant(2, "training_mode").int_at(0) != 0;
   if (training && (!n.has_input(1) || n.constant_float(1, "ratio") != 0))
     n.refuse("training mode is not supported");
+  n.ignore(1);  // the ratio
   const ValueId x = n.input(0);
   if (n.output_count() < 2) return {x};
   const DType mask = n.opset() >= 10 ? DType::boolean : n.type(0).dtype;

@@ -26,11 +26,11 @@ Ints axes_of(const Node& n, std::size_t i) {
 
 Values constant(const Node& n) {
   Graph& g = n.graph();
-  if (const auto* a = n.find("value")) return {g.add_constant(tensor_of(a->t(), n.folder_path()))};
-  if (const auto* a = n.find("value_float")) return {ops::scalar(g, DType::f32, a->f())};
-  if (const auto* a = n.find("value_int")) {
+  if (n.has("value")) return {g.add_constant(n.tensor("value"))};
+  if (n.has("value_float")) return {ops::scalar(g, DType::f32, n.real("value_float", 0))};
+  if (n.has("value_int")) {
     HostTensor tensor(DType::i64, {});
-    tensor.set_int(0, a->i());
+    tensor.set_int(0, n.required_integer("value_int"));
     return {g.add_constant(std::move(tensor))};
   }
   if (n.has("value_ints")) return {ops::index_vector(g, n.integers("value_ints"))};
@@ -46,7 +46,7 @@ Values constant(const Node& n) {
 
 Values constant_of_shape(const Node& n) {
   HostTensor value(DType::f32, {1});
-  if (const auto* a = n.find("value")) value = tensor_of(a->t(), n.folder_path());
+  if (n.has("value")) value = n.tensor("value");
   if (value.size() != 1) n.refuse("attribute 'value' must have one element");
   return {ops::expand(n.graph(), n.graph().add_constant(value.reshaped({})), n.constant_ints(0, "shape"))};
 }
@@ -283,6 +283,7 @@ Values resize(const Node& n) {
   o.exclude_outside = n.integer("exclude_outside", 0) != 0;
   o.antialias = n.integer("antialias", 0) != 0;
   o.extrapolation = n.real("extrapolation_value", 0);
+  if (!old) n.ignore(1);  // the region of interest, which most coordinates do not use
   std::vector<double> given_scales;
   Ints given_sizes;
   if (n.has("scales")) {

@@ -61,13 +61,13 @@ class Importer {
     const onnx::GraphProto& proto = model_.graph();
     if (proto.node_size() == 0 && proto.output_size() == 0) throw_user_error("the file holds no graph");
     if (proto.sparse_initializer_size() > 0) throw_user_error("sparse initializers are not supported");
+    check_options();
     Scope scope;
     for (const onnx::TensorProto& tensor : proto.initializer())
       define(scope, tensor.name(), graph_.add_constant(tensor_of(tensor, folder_path_), tensor.name()));
+    const Scope initialized = scope;
     for (const onnx::ValueInfoProto& input : proto.input())
-      if (!scope.contains(input.name())) define(scope, input.name(), add_input(input));
-    for (const auto& [name, shape] : options_.shapes) require_input(name);
-    for (const auto& [name, value] : options_.values) require_input(name);
+      if (!initialized.contains(input.name())) define(scope, input.name(), add_input(input));
     add_nodes(proto.node(), scope, opset_, 0);
     for (const onnx::ValueInfoProto& output : proto.output()) {
       const auto it = scope.find(output.name());
@@ -92,6 +92,17 @@ class Importer {
 
   static void define(Scope& scope, const std::string& name, ValueId value) {
     if (!scope.emplace(name, value).second) throw_user_error("value '{}' is defined twice", name);
+  }
+
+  void check_options() const {
+    for (const auto& [name, shape] : options_.shapes) {
+      require_input(name);
+      for (std::int64_t dim : shape)
+        if (dim < 0) throw_user_error("input '{}': the given shape holds {}", name, dim);
+    }
+    for (const auto& [name, value] : options_.values) require_input(name);
+    for (const auto& [name, value] : options_.symbols)
+      if (value < 0) throw_user_error("dimension '{}' is given as {}", name, value);
   }
 
   void require_input(const std::string& name) const {
@@ -192,7 +203,9 @@ class Importer {
       for (const onnx::AttributeProto& attribute : proto.attribute())
         if (!takes(row->attributes, attribute.name()))
           node.refuse("attribute '{}' is not supported", attribute.name());
-      return row->convert(node);
+      std::vector<ValueId> results = row->convert(node);
+      if (const auto unread = node.unread_input()) node.refuse("operand {} is not supported", *unread);
+      return results;
     } catch (const UserError& error) {
       const std::string message = error.what();
       if (message.starts_with("node '")) throw;
@@ -253,9 +266,7 @@ class Importer {
   /// If with a condition that is known at import: the branch taken replaces it.
   std::vector<ValueId> take_branch(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
     const bool taken = node.constant(0, "the condition").int_at(0) != 0;
-    const onnx::AttributeProto* branch = node.find(taken ? "then_branch" : "else_branch");
-    if (branch == nullptr) node.refuse("attribute '{}' is missing", taken ? "then_branch" : "else_branch");
-    return add_body(branch->g(), node, scope, opset, depth);
+    return add_body(node.subgraph(taken ? "then_branch" : "else_branch"), node, scope, opset, depth);
   }
 
   bool condition(const Node& node, ValueId value) {
@@ -268,9 +279,7 @@ class Importer {
   /// Loop with a trip count and conditions that are known at import: unrolled. Outputs: the values carried,
   /// then the values that each round gives, stacked.
   std::vector<ValueId> unroll_loop(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
-    const onnx::AttributeProto* attribute = node.find("body");
-    if (attribute == nullptr) node.refuse("attribute 'body' is missing");
-    const onnx::GraphProto& body = attribute->g();
+    const onnx::GraphProto& body = node.subgraph("body");
     const std::size_t carried_count = node.input_count() > 2 ? node.input_count() - 2 : 0;
     if (body.input_size() != static_cast<int>(carried_count) + 2 ||
         body.output_size() < static_cast<int>(carried_count) + 1)

@@ -19,12 +19,12 @@ namespace tunesmith::tracer {
 
 struct ImportOptions {
   /// Shapes of inputs by name; they replace dynamic dimensions and must agree with fixed ones.
-  std::map<std::string, std::vector<std::int64_t>> shapes;
+  std::map<std::string, std::vector<std::int64_t>> shapes = {};
   /// Values of named dimensions (dim_param).
-  std::map<std::string, std::int64_t> symbols;
+  std::map<std::string, std::int64_t> symbols = {};
   /// Inputs that are fixed: they become constants. An input that decides a shape (the target of a Reshape,
   /// the k of a TopK) must be.
-  std::map<std::string, HostTensor> values;
+  std::map<std::string, HostTensor> values = {};
 };
 
 Graph import_onnx(const std::string& path, const ImportOptions& options = {});

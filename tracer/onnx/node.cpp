@@ -1,5 +1,6 @@
 #include "tracer/onnx/node.h"
 
+#include "tracer/onnx/tensor_proto.h"
 #include "tracer/op_table.h"
 
 namespace tunesmith::tracer {
@@ -46,7 +47,8 @@ Node::Node(const onnx::NodeProto& proto, Graph& graph, ConstantFolder& folder, s
       folder_(folder),
       opset_(opset),
       folder_path_(std::move(folder_path)),
-      inputs_(std::move(inputs)) {}
+      inputs_(std::move(inputs)),
+      read_(inputs_.size(), false) {}
 
 std::string Node::where() const {
   const std::string name = !proto_.name().empty()     ? proto_.name()
@@ -57,11 +59,23 @@ std::string Node::where() const {
 
 ValueId Node::input(std::size_t i) const {
   if (!has_input(i)) refuse("operand {} is missing", i);
+  read_[i] = true;
   return *inputs_[i];
 }
 
 std::optional<ValueId> Node::optional_input(std::size_t i) const {
-  return has_input(i) ? inputs_[i] : std::nullopt;
+  if (!has_input(i)) return std::nullopt;
+  return input(i);
+}
+
+void Node::ignore(std::size_t i) const {
+  if (i < read_.size()) read_[i] = true;
+}
+
+std::optional<std::size_t> Node::unread_input() const {
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i] && !read_[i]) return i;
+  return std::nullopt;
 }
 
 std::vector<ValueId> Node::all_inputs() const {
@@ -102,43 +116,65 @@ const onnx::AttributeProto* Node::find(std::string_view name) const {
   return nullptr;
 }
 
+const onnx::AttributeProto* Node::find(std::string_view name, onnx::AttributeProto_AttributeType type) const {
+  const onnx::AttributeProto* attribute = find(name);
+  if (attribute == nullptr) return nullptr;
+  if (!attribute->ref_attr_name().empty())
+    refuse("attribute '{}' refers to an attribute of a function, which is not supported", name);
+  // Files of the first versions do not state the type.
+  if (attribute->type() != onnx::AttributeProto::UNDEFINED && attribute->type() != type)
+    refuse("attribute '{}' has type {}; accepted: {}", name,
+           onnx::AttributeProto_AttributeType_Name(attribute->type()),
+           onnx::AttributeProto_AttributeType_Name(type));
+  return attribute;
+}
+
 std::int64_t Node::integer(std::string_view name, std::int64_t otherwise) const {
-  const auto* attribute = find(name);
+  const auto* attribute = find(name, onnx::AttributeProto::INT);
   return attribute != nullptr ? attribute->i() : otherwise;
 }
 
 std::int64_t Node::required_integer(std::string_view name) const {
-  const auto* attribute = find(name);
-  if (attribute == nullptr) refuse("attribute '{}' is missing", name);
-  return attribute->i();
+  if (!has(name)) refuse("attribute '{}' is missing", name);
+  return integer(name, 0);
 }
 
 double Node::real(std::string_view name, double otherwise) const {
-  const auto* attribute = find(name);
+  const auto* attribute = find(name, onnx::AttributeProto::FLOAT);
   return attribute != nullptr ? static_cast<double>(attribute->f()) : otherwise;
 }
 
 std::string Node::text(std::string_view name, std::string_view otherwise) const {
-  const auto* attribute = find(name);
+  const auto* attribute = find(name, onnx::AttributeProto::STRING);
   return attribute != nullptr ? attribute->s() : std::string(otherwise);
 }
 
 std::vector<std::int64_t> Node::integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
-  const auto* attribute = find(name);
+  const auto* attribute = find(name, onnx::AttributeProto::INTS);
   if (attribute == nullptr) return otherwise;
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 
 std::vector<double> Node::reals(std::string_view name) const {
-  const auto* attribute = find(name);
+  const auto* attribute = find(name, onnx::AttributeProto::FLOATS);
   if (attribute == nullptr) return {};
   return {attribute->floats().begin(), attribute->floats().end()};
 }
 
 std::vector<std::string> Node::texts(std::string_view name) const {
-  const auto* attribute = find(name);
+  const auto* attribute = find(name, onnx::AttributeProto::STRINGS);
   if (attribute == nullptr) return {};
   return {attribute->strings().begin(), attribute->strings().end()};
+}
+
+HostTensor Node::tensor(std::string_view name) const {
+  return tensor_of(find(name, onnx::AttributeProto::TENSOR)->t(), folder_path_);
+}
+
+const onnx::GraphProto& Node::subgraph(std::string_view name) const {
+  const auto* attribute = find(name, onnx::AttributeProto::GRAPH);
+  if (attribute == nullptr) refuse("attribute '{}' is missing", name);
+  return attribute->g();
 }
 
 const Conversion* find_conversion(std::string_view name) {

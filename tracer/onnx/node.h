@@ -37,7 +37,6 @@ class Node {
   Graph& graph() const { return graph_; }
   std::int64_t opset() const { return opset_; }
   const onnx::NodeProto& proto() const { return proto_; }
-  const std::string& folder_path() const { return folder_path_; }
 
   std::size_t input_count() const { return inputs_.size(); }
   bool has_input(std::size_t i) const { return i < inputs_.size() && inputs_[i].has_value(); }
@@ -45,6 +44,11 @@ class Node {
   ValueId input(std::size_t i) const;
   std::optional<ValueId> optional_input(std::size_t i) const;
   std::vector<ValueId> all_inputs() const;
+  /// Says that operand `i` has no influence on the result. An operand that a conversion neither reads nor
+  /// ignores is refused.
+  void ignore(std::size_t i) const;
+  /// The first operand that nobody asked for.
+  std::optional<std::size_t> unread_input() const;
   const TensorType& type(std::size_t i) const { return graph_.type(input(i)); }
   std::size_t rank(std::size_t i) const { return type(i).shape.size(); }
   std::vector<std::int64_t> dims(std::size_t i) const;
@@ -65,7 +69,9 @@ class Node {
   std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise = {}) const;
   std::vector<double> reals(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;
-  const onnx::AttributeProto* find(std::string_view name) const;
+  /// REQUIRES: has(name).
+  HostTensor tensor(std::string_view name) const;
+  const onnx::GraphProto& subgraph(std::string_view name) const;
 
   /// Throws a UserError; the importer adds node, operator and operator set.
   template <class... Args>
@@ -75,12 +81,16 @@ class Node {
   std::string where() const;
 
  private:
+  const onnx::AttributeProto* find(std::string_view name) const;
+  const onnx::AttributeProto* find(std::string_view name, onnx::AttributeProto_AttributeType type) const;
+
   const onnx::NodeProto& proto_;
   Graph& graph_;
   ConstantFolder& folder_;
   std::int64_t opset_;
   std::string folder_path_;
   std::vector<std::optional<ValueId>> inputs_;
+  mutable std::vector<bool> read_;  // by input
 };
 
 using ConvertFn = std::vector<ValueId> (*)(const Node& node);

@@ -1,0 +1,314 @@
+// Import of ONNX models: what bad input is told, options, functions, branches, loops and external data.
+#include "tracer/onnx/import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "ir/support/error.h"
+#include "tests/tracer/onnx_model_writer.h"
+#include "tracer/op_table.h"
+
+namespace tunesmith::tracer {
+namespace {
+
+using ir::HostTensor;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using namespace testing;
+
+const Message x23 = value_info("x", {2, 3});
+const Message y23 = value_info("y", {2, 3});
+
+Graph import_text(const ModelText& text, const ImportOptions& options = {}) {
+  return import_onnx(as_bytes(model_bytes(text)), "m.onnx", "", options);
+}
+
+/// The message of the one-line UserError that the import gives.
+std::string refusal(const std::string& bytes, const ImportOptions& options = {},
+                    const std::string& folder = {}) {
+  try {
+    import_onnx(as_bytes(bytes), "m.onnx", folder, options);
+  } catch (const UserError& error) {
+    const std::string message = error.what();
+    EXPECT_THAT(message, Not(HasSubstr("\n")));
+    EXPECT_THAT(message, HasSubstr("'m.onnx'"));
+    return message;
+  }
+  ADD_FAILURE() << "the model was imported";
+  return {};
+}
+std::string refusal(const ModelText& text, const ImportOptions& options = {}) {
+  return refusal(model_bytes(text), options);
+}
+
+std::vector<double> elements(const HostTensor& tensor) {
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < tensor.size(); ++i) values.push_back(tensor.at(i));
+  return values;
+}
+
+HostTensor f32(std::vector<std::int64_t> shape, const std::vector<float>& values) {
+  return HostTensor::from_bytes(ir::DType::f32, std::move(shape), std::as_bytes(std::span(values)));
+}
+
+ModelText relu() { return {{{"Relu", {"x"}, {"y"}}}, {x23}, {y23}}; }
+
+TEST(OnnxImport, RefusesWhatIsNoModel) {
+  EXPECT_THAT(refusal(std::string()), HasSubstr("truncated or damaged"));
+  EXPECT_THAT(refusal(std::string("hello, this is no model at all")), HasSubstr("not an ONNX model"));
+  const std::string whole = model_bytes(relu());
+  for (std::size_t length = 1; length < whole.size(); ++length) {
+    SCOPED_TRACE(length);
+    EXPECT_FALSE(refusal(whole.substr(0, length)).empty());
+  }
+}
+
+TEST(OnnxImport, RefusesAFileThatIsNotThere) {
+  try {
+    import_onnx("no/such/model.onnx");
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cannot read 'no/such/model.onnx'"));
+  }
+}
+
+TEST(OnnxImport, NamesAnUnknownOperator) {
+  ModelText text = relu();
+  text.nodes[0].op = "Relu7";
+  EXPECT_THAT(refusal(text), HasSubstr("node 'n1' (Relu7, opset 18): this operator is not supported"));
+  text = relu();
+  text.nodes[0].domain = "com.example";
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'n1'"), HasSubstr("domain 'com.example'")));
+}
+
+TEST(OnnxImport, NamesAnAttributeThatIsUnknownMissingOrOfTheWrongType) {
+  ModelText text = relu();
+  text.nodes[0].attributes = {int_attribute("fancy", 1)};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(Relu, opset 18)"), HasSubstr("'fancy'")));
+  text.nodes[0] = {"Concat", {"x", "x"}, {"y"}};
+  EXPECT_THAT(refusal(text), HasSubstr("attribute 'axis' is missing"));
+  text.nodes[0].attributes = {text_attribute("axis", "rows")};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("attribute 'axis'"), HasSubstr("accepted: INT")));
+  text.nodes[0] = {"Gelu", {"x"}, {"y"}, {text_attribute("approximate", "fast")}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("'fast'"), HasSubstr("accepted: none, tanh")));
+}
+
+TEST(OnnxImport, NamesAnOperatorSetThatIsNotSupported) {
+  ModelText text = relu();
+  text.opset = 99;
+  EXPECT_THAT(refusal(text), HasSubstr("operator set 99 is not supported; accepted: 1 to"));
+  text.opset = 0;
+  EXPECT_THAT(refusal(text), HasSubstr("does not say which operator set"));
+}
+
+TEST(OnnxImport, NamesAMissingOperandAndOneTooMany) {
+  ModelText text{{{"Add", {"x"}, {"y"}}}, {x23}, {y23}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(Add, opset 18)"), HasSubstr("operand 1 is missing")));
+  text.nodes[0].inputs = {"x", ""};
+  EXPECT_THAT(refusal(text), HasSubstr("operand 1 is missing"));
+  text.nodes[0].inputs = {"x", "x", "x"};
+  EXPECT_THAT(refusal(text), HasSubstr("operand 2 is not supported"));
+  text.nodes[0].inputs = {"x", "ghost"};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("'ghost'"), HasSubstr("no earlier node")));
+}
+
+TEST(OnnxImport, NamesAnOutputThatNobodyComputes) {
+  ModelText text = relu();
+  text.outputs = {value_info("z", {2, 3})};
+  EXPECT_THAT(refusal(text), HasSubstr("output 'z' is computed by no node"));
+  text = relu();
+  text.nodes[0].outputs = {"y", "extra"};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(Relu)"), HasSubstr("'extra'")));
+}
+
+TEST(OnnxImport, NamesAValueThatIsDefinedTwice) {
+  ModelText text = relu();
+  text.nodes.push_back({"Sigmoid", {"x"}, {"y"}, {}, "n2"});
+  EXPECT_THAT(refusal(text), HasSubstr("value 'y' is defined twice"));
+  text = relu();
+  text.inputs.push_back(x23);
+  EXPECT_THAT(refusal(text), HasSubstr("input 'x' is declared twice"));
+}
+
+TEST(OnnxImport, NamesTheNodeWhoseOperandsDoNotFit) {
+  const ModelText text{{{"Add", {"x", "b"}, {"y"}, {}, "sum"}}, {x23, value_info("b", {5})}, {y23}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'sum' (Add, opset 18)"), HasSubstr("5")));
+  const ModelText product{{{"MatMul", {"x", "x"}, {"y"}, {}, "mm"}}, {x23}, {y23}};
+  EXPECT_THAT(refusal(product), HasSubstr("node 'mm' (MatMul, opset 18)"));
+}
+
+TEST(OnnxImport, NamesATensorWhoseDataAreMissing) {
+  ModelText text{{{"Add", {"x", "w"}, {"y"}}}, {x23}, {y23}, {f32_tensor("w", {3}, {1, 2})}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("has 2 values, the shape needs 3")));
+  text.initializers = {f32_tensor("w", {3}, {})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("no data")));
+  text.initializers = {f32_tensor("w", {-3}, {1})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("-3")));
+  text.initializers = {f32_tensor("w", {1 << 30, 1 << 30, 1 << 30}, {1})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("out of range")));
+  text.initializers = {tensor_head("w", {1}, onnx_string)};
+  EXPECT_THAT(refusal(text), HasSubstr("element type 8"));
+}
+
+TEST(OnnxImport, TakesNoExternalDataFromOutsideTheFolder) {
+  const std::filesystem::path folder = ::testing::TempDir() + "onnx_external";
+  std::filesystem::create_directories(folder);
+  ModelText text{{{"Add", {"x", "w"}, {"y"}}}, {x23}, {y23}};
+  auto told = [&](const std::string& location) {
+    text.initializers = {external_tensor("w", {3}, location)};
+    return refusal(model_bytes(text), {}, folder.string());
+  };
+  EXPECT_THAT(told("../secret.bin"), AllOf(HasSubstr("tensor 'w'"), HasSubstr("'../secret.bin'")));
+  EXPECT_THAT(told("a/../../secret.bin"), HasSubstr("does not lie in the model's folder"));
+  EXPECT_THAT(told("/etc/hostname"), HasSubstr("does not lie in the model's folder"));
+  EXPECT_THAT(told(""), HasSubstr("does not lie in the model's folder"));
+  EXPECT_THAT(told("absent.bin"), AllOf(HasSubstr("tensor 'w'"), HasSubstr("absent.bin")));
+  std::ofstream(folder / "short.bin") << "12345678";
+  EXPECT_THAT(told("short.bin"), AllOf(HasSubstr("short.bin"), HasSubstr("12 bytes")));
+}
+
+TEST(OnnxImport, ReadsExternalDataBesideTheModel) {
+  const std::filesystem::path folder = ::testing::TempDir() + "onnx_external_good";
+  std::filesystem::create_directories(folder);
+  const float values[] = {1, 2, 4};
+  std::ofstream(folder / "w.bin", std::ios::binary)
+      .write(reinterpret_cast<const char*>(values), sizeof(values));
+  const ModelText text{{{"Add", {"x", "w"}, {"y"}}}, {x23}, {y23}, {external_tensor("w", {3}, "w.bin")}};
+  std::ofstream(folder / "m.onnx", std::ios::binary) << model_bytes(text);
+  const Graph graph = import_onnx((folder / "m.onnx").string());
+  const HostTensor x = f32({2, 3}, {0, 0, 0, 1, 1, 1});
+  EXPECT_THAT(elements(evaluate_reference(graph, {&x, 1})[0]), ::testing::ElementsAre(1, 2, 4, 2, 3, 5));
+  EXPECT_THAT(onnx_input_names((folder / "m.onnx").string()), ::testing::ElementsAre("x"));
+}
+
+TEST(OnnxImport, ChecksTheShapesAndValuesGiven) {
+  EXPECT_THAT(refusal(relu(), {.shapes = {{"z", {2, 3}}}}), AllOf(HasSubstr("no input 'z'"), HasSubstr("x")));
+  EXPECT_THAT(refusal(relu(), {.shapes = {{"x", {2}}}}), HasSubstr("input 'x' has 2 dimensions"));
+  EXPECT_THAT(refusal(relu(), {.shapes = {{"x", {2, 4}}}}),
+              AllOf(HasSubstr("input 'x'"), HasSubstr("dimension 1 is 3")));
+  EXPECT_THAT(refusal(relu(), {.values = {{"z", f32({1}, {1})}}}), HasSubstr("no input 'z'"));
+  EXPECT_THAT(refusal(relu(), {.values = {{"x", f32({1}, {1})}}}), HasSubstr("input 'x': the value given"));
+  ModelText dynamic = relu();
+  dynamic.inputs = {value_info("x", {-1, 3})};
+  EXPECT_THAT(refusal(dynamic, {.shapes = {{"x", {-2, 3}}}}), HasSubstr("input 'x'"));
+  EXPECT_THAT(refusal(dynamic, {.symbols = {{"n", -2}}}), HasSubstr("'n'"));
+}
+
+TEST(OnnxImport, DynamicDimensionsAreSymbolsUntilTheyAreGiven) {
+  ModelText text = relu();
+  text.inputs = {value_info("x", {-1, 3})};
+  EXPECT_FALSE(is_static(import_text(text).type(import_text(text).outputs()[0].value).shape));
+  const Graph by_shape = import_text(text, {.shapes = {{"x", {5, 3}}}});
+  EXPECT_EQ(to_ints(by_shape.type(by_shape.outputs()[0].value).shape), (Dims{5, 3}));
+  const Graph by_name = import_text(text, {.symbols = {{"n", 7}}});
+  EXPECT_EQ(to_ints(by_name.type(by_name.outputs()[0].value).shape), (Dims{7, 3}));
+}
+
+TEST(OnnxImport, AnInputThatDecidesAShapeCanBeFixed) {
+  const ModelText text{{{"Reshape", {"x", "s"}, {"y"}, {}, "r"}},
+                       {x23, value_info("s", {1}, onnx_i64)},
+                       {value_info("y", {6})}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'r'"), HasSubstr("computed at run time")));
+  HostTensor target(ir::DType::i64, {1});
+  target.set_int(0, -1);
+  const Graph graph = import_text(text, {.values = {{"s", target}}});
+  EXPECT_EQ(to_ints(graph.type(graph.outputs()[0].value).shape), Dims{6});
+  EXPECT_EQ(graph.inputs().size(), 1u);
+}
+
+TEST(OnnxImport, AnInitializerIsNoInput) {
+  ModelText text{
+      {{"Add", {"x", "w"}, {"y"}}}, {x23, value_info("w", {3})}, {y23}, {f32_tensor("w", {3}, {1, 2, 3})}};
+  EXPECT_EQ(import_text(text).inputs().size(), 1u);
+}
+
+TEST(OnnxImport, ReadsLocalFunctions) {
+  // f(a) = a + a, called twice.
+  const Message body = node_message({"Add", {"a", "a"}, {"b"}, {}, "inner"});
+  const Message function = Message()
+                               .text(1, "Twice")
+                               .text(4, "a")
+                               .text(5, "b")
+                               .message(7, body)
+                               .message(9, Message().text(1, "").number(2, 18))
+                               .text(10, "local");
+  ModelText text{
+      {{"Twice", {"x"}, {"t"}, {}, "n1", "local"}, {"Twice", {"t"}, {"y"}, {}, "n2", "local"}}, {x23}, {y23}};
+  text.functions = {function};
+  const Graph graph = import_text(text);
+  const HostTensor x = f32({2, 3}, {0, 1, 2, 3, 4, 5});
+  EXPECT_THAT(elements(evaluate_reference(graph, {&x, 1})[0]), ::testing::ElementsAre(0, 4, 8, 12, 16, 20));
+}
+
+TEST(OnnxImport, RefusesAFunctionThatCallsItself) {
+  const Message body = node_message({"Again", {"a"}, {"b"}, {}, "inner", "local"});
+  ModelText text{{{"Again", {"x"}, {"y"}, {}, "n1", "local"}}, {x23}, {y23}};
+  text.functions = {Message()
+                        .text(1, "Again")
+                        .text(4, "a")
+                        .text(5, "b")
+                        .message(7, body)
+                        .message(9, Message().text(1, "").number(2, 18))
+                        .text(10, "local")};
+  EXPECT_THAT(refusal(text), HasSubstr("deep"));
+}
+
+ModelText loop_model(const std::string& condition) {
+  // Each round adds the round's number; the sums are stacked.
+  const ModelText body{
+      {{"Cast", {"i"}, {"f"}, {int_attribute("to", onnx_f32)}, "c"},
+       {"Add", {"sum", "f"}, {"next"}, {}, "a"},
+       {"Identity", {"next"}, {"scan"}, {}, "s"}},
+      {value_info("i", {}, onnx_i64), value_info("go", {}, onnx_bool), value_info("sum", {1})},
+      {value_info(condition, {}, onnx_bool), value_info("next", {1}), value_info("scan", {1})}};
+  return {{{"Loop", {"n", "", "x"}, {"last", "all"}, {graph_attribute("body", graph_message(body))}, "loop"}},
+          {value_info("x", {1})},
+          {value_info("last", {1}), value_info("all", {4, 1})},
+          {i64_tensor("n", {}, {4})}};
+}
+
+TEST(OnnxImport, UnrollsALoopOfKnownLength) {
+  const Graph graph = import_text(loop_model("go"));
+  const HostTensor x = f32({1}, {10});
+  const auto results = evaluate_reference(graph, {&x, 1});
+  EXPECT_THAT(elements(results[0]), ::testing::ElementsAre(16));
+  EXPECT_THAT(elements(results[1]), ::testing::ElementsAre(10, 11, 13, 16));
+}
+
+TEST(OnnxImport, RefusesALoopOfUnknownLength) {
+  ModelText text = loop_model("go");
+  text.initializers.clear();
+  text.inputs.push_back(value_info("n", {}, onnx_i64));
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'loop' (Loop"), HasSubstr("the trip count")));
+  text = loop_model("next");  // the condition is computed from x
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'loop' (Loop"), HasSubstr("the condition")));
+  text = loop_model("go");
+  text.initializers = {i64_tensor("n", {}, {1 << 20})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'loop' (Loop"), HasSubstr("rounds")));
+}
+
+TEST(OnnxImport, TakesTheBranchOfAKnownCondition) {
+  auto branch = [](const std::string& op) {
+    return graph_message({{{op, {"x"}, {"r"}, {}, "b"}}, {}, {value_info("r", {2, 3})}});
+  };
+  const ModelText text{
+      {{"If",
+        {"c"},
+        {"y"},
+        {graph_attribute("then_branch", branch("Neg")), graph_attribute("else_branch", branch("Abs"))}}},
+      {x23, value_info("c", {}, onnx_bool)},
+      {y23}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(If, opset 18)"), HasSubstr("condition")));
+  const HostTensor x = f32({2, 3}, {-1, 1, -1, 1, -1, 1});
+  for (const double taken : {0.0, 1.0}) {
+    const Graph graph = import_text(text, {.values = {{"c", HostTensor::scalar(ir::DType::boolean, taken)}}});
+    EXPECT_EQ(evaluate_reference(graph, {&x, 1})[0].at(1), taken != 0 ? -1 : 1);
+  }
+}
+
+}  // namespace
+}  // namespace tunesmith::tracer
