@@ -10,18 +10,10 @@
 
 #include <string>
 
+#include "codegen/llvm/math_bounds.h"
 #include "ir/expr.h"
 
 namespace tunesmith::codegen {
-
-struct MathBound {
-  ir::UnaryOp op;
-  double ulp;
-};
-inline constexpr MathBound math_bounds[] = {
-    {ir::UnaryOp::exp, 1.5}, {ir::UnaryOp::log, 1.5},     {ir::UnaryOp::tanh, 2.5},
-    {ir::UnaryOp::erf, 2.5}, {ir::UnaryOp::sigmoid, 3.0},
-};
 
 /// The value of `op` on a float or a vector of floats; null when `op` has no polynomial here.
 llvm::Value* emit_math(llvm::IRBuilder<>& builder, ir::UnaryOp op, llvm::Value* x);

@@ -21,7 +21,9 @@ bool close(const ir::HostTensor& got, const ir::HostTensor& want) {
     }
     const double g = got.at(i), w = want.at(i);
     if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    const double epsilon = want.dtype() == ir::DType::f16 ? 2e-2 : want.dtype() == ir::DType::bf16 ? 1e-1 : 1e-3;
+    const double epsilon = want.dtype() == ir::DType::f16    ? 2e-2
+                           : want.dtype() == ir::DType::bf16 ? 1e-1
+                                                             : 1e-3;
     if (!(std::abs(g - w) <= epsilon * (1 + std::abs(w)))) return false;
   }
   return true;
@@ -39,7 +41,8 @@ TEST(LlvmBackend, RandomNestsComputeWhatTheInterpreterComputes) {
     const auto want = ir::interpret(nest, inputs);
     if (!want) continue;
     const auto got = run_nest(nest, inputs, 1 + static_cast<int>(rng.below(2)));
-    if (!got) {  // shapes of vectorized loops that the generator makes and the back end refuses, with a reason
+    if (!got) {  // shapes of vectorized loops that the generator makes and the back end refuses, with a
+                 // reason
       EXPECT_FALSE(got.error().message.empty());
       ++refused;
       continue;

@@ -1,5 +1,5 @@
 // The emitted math functions against long double libm, over dense sweeps.
-#include "codegen/llvm/math.h"
+#include "codegen/llvm/math_bounds.h"
 
 #include <gtest/gtest.h>
 
@@ -19,15 +19,17 @@ std::vector<float> apply(UnaryOp op, const std::vector<float>& x) {
   ir::LoopNest nest;
   nest.name = "math";
   const auto size = static_cast<std::int64_t>(x.size());
-  const ir::BufferId in = nest.add_buffer({"x", ir::DType::f32, {ir::Expr(size)}, ir::Role::input, ir::Scope::global, {}});
-  const ir::BufferId out = nest.add_buffer({"y", ir::DType::f32, {ir::Expr(size)}, ir::Role::output, ir::Scope::global, {}});
+  const ir::BufferId in =
+      nest.add_buffer({"x", ir::DType::f32, {ir::Expr(size)}, ir::Role::input, ir::Scope::global, {}});
+  const ir::BufferId out =
+      nest.add_buffer({"y", ir::DType::f32, {ir::Expr(size)}, ir::Role::output, ir::Scope::global, {}});
   nest.arguments = {in, out};
   const ir::VarId i = nest.vars.add("i"), v = nest.vars.add("v");
   const ir::Expr index = ir::var(i) * 16 + ir::var(v);
-  nest.body = ir::for_loop(
-      i, size / 16, ir::LoopKind::serial,
-      ir::for_loop(v, 16, ir::LoopKind::vectorize,
-                   ir::store(out, index, ir::unary(op, ir::load(in, ir::DType::f32, {index})))));
+  nest.body =
+      ir::for_loop(i, size / 16, ir::LoopKind::serial,
+                   ir::for_loop(v, 16, ir::LoopKind::vectorize,
+                                ir::store(out, index, ir::unary(op, ir::load(in, ir::DType::f32, {index})))));
   ir::HostTensor input(ir::DType::f32, {size});
   std::ranges::copy(x, input.mutable_values<float>().begin());
   const auto result = run_nest(nest, {input});
@@ -77,7 +79,9 @@ TEST(MathFunctions, StayInsideTheirBounds) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       const long double want = exact(bound.op, x[i]);
       const float rounded = static_cast<float>(want);
-      if (std::abs(rounded) < std::numeric_limits<float>::min() && std::abs(y[i]) <= std::numeric_limits<float>::min()) continue;
+      if (std::abs(rounded) < std::numeric_limits<float>::min() &&
+          std::abs(y[i]) <= std::numeric_limits<float>::min())
+        continue;
       if (std::isinf(rounded)) {
         EXPECT_EQ(y[i], rounded) << ir::to_string(bound.op) << "(" << x[i] << ")";
         continue;
@@ -94,7 +98,8 @@ TEST(MathFunctions, SpecialValuesAreExact) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
   std::vector<float> x(16, 0.0f);
   x[0] = inf, x[1] = -inf, x[2] = nan, x[3] = 0.0f, x[4] = -1.0f, x[5] = 200.0f, x[6] = -200.0f;
-  const std::vector<float> e = apply(UnaryOp::exp, x), l = apply(UnaryOp::log, x), t = apply(UnaryOp::tanh, x);
+  const std::vector<float> e = apply(UnaryOp::exp, x), l = apply(UnaryOp::log, x),
+                           t = apply(UnaryOp::tanh, x);
   const std::vector<float> f = apply(UnaryOp::erf, x), s = apply(UnaryOp::sigmoid, x);
   EXPECT_EQ(e[0], inf);
   EXPECT_EQ(e[1], 0.0f);

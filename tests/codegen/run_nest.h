@@ -24,7 +24,8 @@ inline const Backend& test_backend() {
 
 /// Runs a nest on `threads` threads; outputs in calling order. Outputs and scratch are poisoned first.
 inline Expected<std::vector<ir::HostTensor>, Error> run_nest(const ir::LoopNest& nest,
-                                                             std::vector<ir::HostTensor> inputs, int threads = 1) {
+                                                             std::vector<ir::HostTensor> inputs,
+                                                             int threads = 1) {
   auto object = test_backend().compile(nest);
   if (!object) return Unexpected(object.error());
   auto executable = test_backend().load(std::move(*object));
