@@ -36,6 +36,11 @@ class StorePlanner {
   }
   std::int64_t size(ValueId value) const { return product(shape_of(graph_, value)); }
 
+  /// A smaller value that decide() will store because a larger one reads it.
+  bool is_row_value(ValueId source, ValueId reader) const {
+    return size(source) < size(reader) && cost_.at(source.op) > allowed_in_broadcast;
+  }
+
   /// Work to compute a value again from the kernel's operands and stages.
   void compute_cost(OpId id) {
     const Op& op = graph_.op(id);
@@ -45,7 +50,7 @@ class StorePlanner {
       for (ValueId input : op.inputs) {
         const ValueId source = context_.placement.storage_of(input);
         if (contains(source.op))
-          total += cost_.at(source.op);
+          total += is_row_value(source, {id, 0}) ? 0 : cost_.at(source.op);
         else if (size(source) == size({id, 0}))
           ++loads;
       }
