@@ -3,6 +3,7 @@
 // nobody needs any more, or by a broadcast multiplication where there are none.
 #include <algorithm>
 #include <map>
+#include <string>
 
 #include "ir/support/error.h"
 #include "tracer/composites.h"
@@ -107,6 +108,12 @@ struct Term {
   Labels labels;
 };
 
+void require_joinable(Label label, std::int64_t a, std::int64_t b) {
+  if (a == b || a == 1 || b == 1) return;
+  const std::string name = label < ellipsis_base ? std::string(1, static_cast<char>(label)) : "...";
+  throw_user_error("einsum: the label '{}' stands for the extents {} and {}", name, a, b);
+}
+
 class Contraction {
  public:
   explicit Contraction(Graph& graph) : graph_(graph) {}
@@ -151,6 +158,7 @@ class Contraction {
         rows.push_back(label);
         continue;
       }
+      require_joinable(label, extent(a, label), extent(b, label));
       (contains(keep, label) ? batch : inner).push_back(label);
       one_broadcasts |= !contains(keep, label) && extent(a, label) != extent(b, label);
     }

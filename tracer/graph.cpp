@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "ir/print.h"
+#include "ir/simplify.h"
 #include "ir/support/error.h"
 #include "tracer/op_table.h"
 
@@ -194,6 +195,10 @@ ValueId Graph::add(OpKind kind, std::vector<ValueId> inputs, Attributes attribut
     throw UserError(fmt::format("{}: {} (operands: {})", where, error.what(),
                                 operands.empty() ? "none" : fmt::format("{}", fmt::join(operands, ", "))));
   }
+  // One spelling of equal symbolic extents, so that they compare equal.
+  for (TensorType& type : op.outputs)
+    for (Dim& dim : type.shape)
+      if (ir::as_int(dim) == nullptr) dim = ir::simplify(dim);
   op.inputs = std::move(inputs);
   op.attributes = std::move(attributes);
   op.name = std::move(name);

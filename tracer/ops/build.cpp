@@ -258,6 +258,10 @@ std::pair<ValueId, ValueId> max_pool_with_indices(Graph& graph, ValueId x, const
 }
 
 ValueId reduce(Graph& graph, std::string op, ValueId x, Ints axes, bool keepdims) {
+  const DType dtype = graph.type(x).dtype;
+  if (ir::is_integer(dtype) && (op == "l2" || op == "log_sum" || op == "log_sum_exp"))
+    return cast(graph, reduce(graph, std::move(op), cast(graph, x, DType::f64), std::move(axes), keepdims),
+                dtype);
   return graph.add(OpKind::reduce, {x},
                    {{"op", std::move(op)}, {"axes", std::move(axes)}, {"keepdims", std::int64_t{keepdims}}});
 }

@@ -104,6 +104,7 @@ std::pair<ValueId, ValueId> max_pool_with_indices(Graph& graph, ValueId x, const
 
 // Reductions and normalisations
 /// `op`: sum, mean, prod, min, max, sum_square, l1, l2, log_sum or log_sum_exp. Empty `axes`: all of them.
+/// Of integers, the roots and logarithms are truncated.
 ValueId reduce(Graph& graph, std::string op, ValueId x, Ints axes = {}, bool keepdims = false);
 ValueId arg_max(Graph& graph, ValueId x, std::int64_t axis, bool keepdims = false, bool select_last = false);
 ValueId arg_min(Graph& graph, ValueId x, std::int64_t axis, bool keepdims = false, bool select_last = false);
