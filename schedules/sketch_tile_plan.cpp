@@ -13,6 +13,7 @@ namespace {
 
 constexpr i64 window_extent = 11;  // reduction axes up to this length may be unrolled whole
 constexpr i64 window_points = 49;  // all of them together
+constexpr i64 window_spare_registers = 3;
 constexpr double l2_share = 0.9;
 constexpr double largest_code =
     2500;  // vector operations of one kernel: the instruction cache, and compile time
@@ -184,7 +185,11 @@ TilePoint TilePlan::point(std::span<const i64> values) const {
 bool TilePlan::feasible(std::span<const i64> values) const {
   const StageInfo& s = *stage_;
   const TilePoint p = point(values);
-  if (registers_of(s, p) > machine_.vector_registers) return false;
+  // Unrolled window steps load ahead of their use: they need registers to spare.
+  bool unrolls_window = false;
+  for (std::size_t a : reduce_) unrolls_window |= reduce_.size() > 1 && p.tile[a] > 1;
+  const i64 spare = unrolls_window ? window_spare_registers : 0;
+  if (registers_of(s, p) + spare > machine_.vector_registers) return false;
   // A block of one tile after another block size means the same program: keep one of them.
   auto redundant = [&](std::optional<std::size_t> knob, std::size_t axis) {
     const i64 tiles = value(values, knob, 0);
