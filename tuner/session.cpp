@@ -134,14 +134,18 @@ class Session {
     const Clock::time_point began = Clock::now();
     const bool first = !state.search;
     if (first) begin(state);
+    const std::int64_t left = options_.trials_per_task - state.report.trials - state.known;
+    if (left <= 0) {  // earlier sessions used the trials up
+      state.finished = true;
+      return {};
+    }
     if (current_ != &state) {
       if (auto ready = measurer_->begin_kernel(state.task->kernel); !ready)
         return Unexpected(make_error("kernel {}: {}", state.task->name, ready.error().message));
       current_ = &state;
     }
-    const std::int64_t left = options_.trials_per_task - state.report.trials - state.known;
     const std::vector<Proposal> batch =
-        state.search->propose(std::min<std::size_t>(batch_size, static_cast<std::size_t>(std::max<std::int64_t>(0, left))),
+        state.search->propose(std::min<std::size_t>(batch_size, static_cast<std::size_t>(left)),
                               *model_);
     const std::vector<Compiled> compiled = compile(batch);
     for (std::size_t i = 0; i < batch.size() && !over(); ++i)

@@ -1,0 +1,190 @@
+// The command line as a user sees it: exit codes, messages, JSON, and the way from tuning to running.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "tunesmith-cli-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  Result run(const std::string& arguments) const {
+    const std::string command = std::string(TUNESMITH_BINARY_DIR) + "/tunesmith " + arguments + " >" +
+                                path("out") + " 2>" + path("err") + " </dev/null";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(path("out")), read_file(path("err"))};
+  }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string db() const { return "--db " + path("tuning.db"); }
+  void write(const std::string& name, const std::string& text) const { std::ofstream(path(name), std::ios::binary) << text; }
+
+  /// Bad input: exit 2, one line that names the thing at fault, nothing on standard output.
+  void expect_refused(const std::string& arguments, const std::string& named) const {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, 2) << arguments << "\n" << result.err;
+    EXPECT_NE(result.err.find(named), std::string::npos) << arguments << "\n" << result.err;
+    EXPECT_TRUE(result.err.starts_with("tunesmith: ")) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+
+  fs::path folder_;
+};
+
+const std::string small = "matmul:m=48,n=64,k=32";
+
+TEST_F(Cli, HelpTeaches) {
+  const Result help = run("--help");
+  EXPECT_EQ(help.code, 0);
+  for (const char* word : {"tune", "run", "bench", "explain", "db", "devices", "matmul:m=N"})
+    EXPECT_NE(help.out.find(word), std::string::npos) << word;
+  EXPECT_NE(run("--help-env").out.find("TUNESMITH_DEBUG"), std::string::npos);
+  EXPECT_EQ(run("tune --help").code, 0);
+}
+
+TEST_F(Cli, BadOptionsAreNamed) {
+  expect_refused("tune " + small + " --budget abc " + db(), "--budget");
+  expect_refused("tune " + small + " --trials 0 " + db(), "trials");
+  expect_refused("tune " + small + " --nonsense " + db(), "nonsense");
+  expect_refused("run " + small + " --target gpu9 " + db(), "gpu9");
+  expect_refused("run model.onnx --shape x=1xqx3 " + db(), "model.onnx");
+  expect_refused("", "subcommand");
+}
+
+TEST_F(Cli, BadOperatorsAreNamed) {
+  expect_refused("tune matmul:m=4,n=4 " + db(), "k=N");
+  expect_refused("tune matmul:m=4,n=4,k=x " + db(), "k='x'");
+  expect_refused("tune matmul:m=4,n=4,k=4,z=1 " + db(), "'z'");
+  expect_refused("tune frobnicate:m=4 " + db(), "frobnicate");
+  expect_refused("tune matmul:m=4,n=4,k=4,epilogue=frob " + db(), "frob");
+  expect_refused("tune matmul:m=4,n=4,k=4,dtype=f99 " + db(), "f99");
+  expect_refused("run missing.onnx " + db(), "missing.onnx");
+  expect_refused("tune @" + path("no-list") + " " + db(), "no-list");
+}
+
+TEST_F(Cli, ADamagedModelIsRefused) {
+  write("broken.onnx", "this is not a model");
+  expect_refused("run " + path("broken.onnx") + " " + db(), "broken.onnx");
+  write("empty.onnx", "");
+  expect_refused("tune " + path("empty.onnx") + " " + db(), "empty.onnx");
+}
+
+TEST_F(Cli, MissingInputsAreNamed) {
+  fs::create_directories(path("inputs"));
+  expect_refused("run " + small + " --inputs " + path("inputs") + " " + db(), "input_0.pb");
+  write("inputs/input_0.pb", "garbage");
+  expect_refused("run " + small + " --inputs " + path("inputs") + " " + db(), "input_0.pb");
+}
+
+TEST_F(Cli, AForeignDatabaseIsRefusedAndLeftAlone) {
+  write("tuning.db", "not a database at all, but somebody's file");
+  const std::string before = read_file(path("tuning.db"));
+  expect_refused("tune " + small + " --trials 2 " + db(), "tuning.db");
+  EXPECT_EQ(read_file(path("tuning.db")), before);
+}
+
+TEST_F(Cli, AnUnwritablePlaceIsNamed) {
+  expect_refused("tune " + small + " --trials 2 --db /dev/null/tuning.db", "/dev/null");
+  const Result result = run("run " + small + " --json /dev/null/out.json " + db());
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("out.json"), std::string::npos) << result.err;
+}
+
+TEST_F(Cli, TuneThenRunUsesWhatWasFound) {
+  const Result tuned = run("tune " + small + " --trials 6 --threads 1 --json - " + db());
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const Json report = Json::parse(tuned.out);
+  EXPECT_EQ(report["schema"], 1);
+  ASSERT_EQ(report["tasks"].size(), 1u);
+  const Json& task = report["tasks"][0];
+  EXPECT_GT(task["best_ns"], 0);
+  EXPECT_GE(task["default_ns"], task["best_ns"]);
+  EXPECT_FALSE(task["curve"].empty());
+  for (const auto& [name, count] : task["failures"].items()) EXPECT_NE(name, "wrong") << count;
+
+  const Result ran = run("run " + small + " --threads 1 --repeat 3 --json - " + db());
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json run_report = Json::parse(ran.out);
+  EXPECT_EQ(run_report["kernels"]["tuned"], 1);
+  EXPECT_EQ(run_report["n"], 3);
+
+  // Another session repeats nothing.
+  const Json again = Json::parse(run("tune " + small + " --trials 6 --threads 1 --json - " + db()).out);
+  EXPECT_EQ(again["trials"], 0);
+  EXPECT_EQ(again["tasks"][0]["best_ns"], task["best_ns"]);
+
+  const Json stats = Json::parse(run("db stats --json - " + db()).out);
+  EXPECT_EQ(stats["measurements"], report["trials"]);
+  EXPECT_EQ(run("db check " + db()).code, 0);
+}
+
+TEST_F(Cli, RecordsTravelAsSeeds) {
+  ASSERT_EQ(run("tune " + small + " --trials 4 --threads 1 " + db()).code, 0);
+  const Result exported = run("db export " + path("bundle.jsonl") + " " + db());
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  const std::string other = "--db " + path("other.db");
+  const Json imported = Json::parse(run("db import " + path("bundle.jsonl") + " --json - " + other).out);
+  EXPECT_GE(imported["added"], 1);
+  EXPECT_EQ(imported["rejected"], 0);
+  // What was not measured here is not served.
+  const Json ran = Json::parse(run("run " + small + " --threads 1 --json - " + other).out);
+  EXPECT_FALSE(ran["kernels"].contains("tuned"));
+  // Importing or merging again changes nothing.
+  EXPECT_EQ(Json::parse(run("db import " + path("bundle.jsonl") + " --json - " + other).out)["added"], 0);
+  EXPECT_EQ(Json::parse(run("db merge " + path("tuning.db") + " --json - " + other).out)["added"], 0);
+}
+
+TEST_F(Cli, OutputsCanBeSavedAndChecked) {
+  ASSERT_EQ(run("run " + small + " --save " + path("saved") + " " + db()).code, 0);
+  EXPECT_EQ(run("run " + small + " --check " + path("saved") + " " + db()).code, 0);
+  const Result other = run("run " + small + " --seed 2 --check " + path("saved") + " " + db());
+  EXPECT_EQ(other.code, 1) << other.out;
+  EXPECT_NE(other.out.find("WRONG"), std::string::npos);
+}
+
+TEST_F(Cli, ExplainShowsEveryStation) {
+  for (const char* what : {"graph", "kernel", "schedule", "nest", "source", "asm", "why"}) {
+    const Result result = run("explain " + small + " --show " + what + " --threads 1 " + db());
+    EXPECT_EQ(result.code, 0) << what << "\n" << result.err;
+    EXPECT_GT(result.out.size(), 40u) << what;
+  }
+  expect_refused("explain " + small + " --show nonsense " + db(), "nonsense");
+  expect_refused("explain " + small + " --show kernel --kernel 99 " + db(), "--kernel 99");
+}
+
+TEST_F(Cli, DevicesAndBenchReportMeasuredLimits) {
+  const Json devices = Json::parse(run("devices --threads 1 --json -").out);
+  EXPECT_GT(devices["devices"][0]["peak_gflops"], 0);
+  EXPECT_GT(devices["devices"][0]["bandwidth_gb_s"], 0);
+  const Json bench = Json::parse(run("bench " + small + " --rounds 5 --threads 1 --json - " + db()).out);
+  EXPECT_EQ(bench["results"][0]["entries"].size(), 2u);
+  EXPECT_GT(bench["results"][0]["limit_ns"], 0);
+  EXPECT_LT(bench["results"][0]["entries"][0]["max_rel_err"], 1e-4);
+}
+
+}  // namespace
