@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 #include <set>
-#include <unordered_set>
 
-#include "ir/support/check.h"
-#include "ir/traverse.h"
-#include "schedules/analytic_access.h"
-#include "schedules/sketch_structure.h"
+#include "schedules/analytic_nest.h"
 
 namespace tunesmith::schedules {
 
@@ -19,65 +14,11 @@ using i64 = std::int64_t;
 
 namespace {
 
-constexpr i64 unbounded_symbol = 64;
 constexpr double usable_cache = 0.9;     // share of a level that a working set may take
 constexpr double hidden_overlap = 0.2;   // share of the shorter of compute and memory that is not hidden
 constexpr double issue_width = 5;        // instructions a cycle
 constexpr double loop_instructions = 3;  // counter, compare, branch
 constexpr double scalar_ops_per_cycle = 2;
-
-/// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded.
-class OpCounter {
- public:
-  double slots = 0;
-  double flops = 0;
-  int widest_bytes = 1;
-
-  void add(const Expr& e) {
-    if (!seen_.insert(&e.node()).second) return;
-    if (e.dtype() != index_dtype)
-      widest_bytes = std::max(widest_bytes, static_cast<int>(size_bytes(e.dtype())));
-    if (e.as<Load>()) return;
-    slots += operation_slots(e);
-    if (const auto* b = e.as<Binary>()) {
-      if (b->op == BinaryOp::add || b->op == BinaryOp::sub) fuse_multiply(*b);
-      if (is_float(b->a.dtype())) ++flops;
-    }
-    for_each_child(e, [&](const Expr& child) { add(child); });
-  }
-
- private:
-  void fuse_multiply(const Binary& sum) {
-    for (const Expr& side : {sum.a, sum.b}) {
-      const auto* product = side.as<Binary>();
-      if (!product || product->op != BinaryOp::mul || !is_float(side.dtype())) continue;
-      slots -= 1;
-      return;
-    }
-  }
-  std::unordered_set<const ExprNode*> seen_;
-};
-
-/// One store and everything that it computes.
-struct Body {
-  std::vector<LoopInfo> loops;     // outermost first
-  std::vector<std::size_t> nodes;  // loop nodes of `loops`
-  std::vector<Access> accesses;
-  std::size_t group = 0;
-  double slots = 0;
-  double flops = 0;
-  int element_bytes = 4;  // widest value: decides the lanes
-  bool is_accumulation = false;
-  bool to_temporary = false;
-  double probability = 1;
-};
-
-/// A loop of the nest with the bytes that one execution of it touches, by buffer.
-struct LoopNode {
-  std::map<BufferId, Footprint> touched;
-  double bytes = 0;
-  double set_bytes = 0;
-};
 
 /// Statements below one innermost serial or parallel loop: they share ports and overlap.
 struct Group {
@@ -89,134 +30,10 @@ struct Group {
   bool only_copies = true;
 };
 
-/// Collects the bodies and loops of a nest.
-class Collector {
- public:
-  Collector(const LoopNest& nest, const Machine& machine, int threads)
-      : nest_(nest), machine_(machine), threads_(std::max(1, threads)), prober(nest.vars.size()) {
-    for (const Symbol& s : nest.symbols) prober.set(s.var, s.max > 0 ? s.max : unbounded_symbol);
-  }
-
-  void visit(const Stmt& s) {
-    match(
-        s, [&](const For& f) { visit_for(f); },
-        [&](const Let& l) {
-          prober.bind(l.var, l.value);
-          visit(l.body);
-          prober.unbind(l.var);
-        },
-        [&](const ir::Store& st) { visit_store(st); }, [&](const If& i) { visit_if(i); },
-        [&](const Allocate& a) { visit(a.body); },
-        [&](const Block& b) {
-          for (const Stmt& child : b.stmts) visit(child);
-        });
-  }
-
-  const LoopNest& nest_;
-  const Machine& machine_;
-  int threads_;
-  Prober prober;
-  std::vector<Body> bodies;
-  std::vector<LoopNode> nodes;
-  std::size_t group_count = 1;
-  double launches = 0;
-  double parallel_chunks = 0;
-  double imbalance = 0;
-
- private:
-  void visit_for(const For& f) {
-    LoopInfo loop;
-    loop.var = f.var;
-    loop.kind = f.kind;
-    loop.extent = std::max<i64>(0, prober.eval(f.extent));
-    loop.trips = prober.mean(f.extent, loops_);
-    if (loop.extent <= 0 || loop.trips <= 0) return;
-    if (f.kind == LoopKind::parallel) {
-      double outer = 1;
-      for (const LoopInfo& l : loops_) outer *= l.trips * l.probability;
-      const double chunks = loop.trips;
-      loop.trips = std::ceil(chunks / threads_);
-      launches += outer;
-      parallel_chunks = std::max(parallel_chunks, chunks);
-      imbalance = std::max(imbalance, loop.trips * threads_ / chunks - 1);
-    }
-    loop.probability = guard_;
-    const double saved_guard = guard_;
-    const std::size_t saved_group = group_;
-    guard_ = 1;
-    if (f.kind == LoopKind::serial || f.kind == LoopKind::parallel) group_ = group_count++;
-    loops_.push_back(loop);
-    path_.push_back(nodes.size());
-    nodes.emplace_back();
-    prober.set(f.var, 0);
-    visit(f.body);
-    path_.pop_back();
-    loops_.pop_back();
-    group_ = saved_group;
-    guard_ = saved_guard;
-  }
-
-  void visit_if(const If& i) {
-    const double p = prober.probability(i.condition, loops_);
-    const double saved = guard_;
-    guard_ = saved * p;
-    if (guard_ > 0) visit(i.then_case);
-    guard_ = saved * (1 - p);
-    if (i.else_case && guard_ > 0) visit(i.else_case);
-    guard_ = saved;
-  }
-
-  void visit_store(const ir::Store& st) {
-    Body body;
-    body.loops = loops_;
-    body.nodes = path_;
-    body.group = group_;
-    body.probability = guard_;
-    OpCounter counter;
-    counter.add(st.value);
-    body.slots = counter.slots;
-    body.flops = counter.flops;
-    body.element_bytes = std::max(counter.widest_bytes, static_cast<int>(size_bytes(st.value.dtype())));
-    const Role role = nest_.buffer(st.buffer).role;
-    body.to_temporary = role == Role::temp || role == Role::prepared;
-
-    Access target = access(st.buffer, st.index, true);
-    target.streaming = st.streaming;
-    std::unordered_set<std::uint64_t> seen;
-    walk(st.value, [&](const Expr& e) {
-      if (!seen.insert(e.hash()).second) return false;
-      const auto* l = e.as<Load>();
-      if (!l) return true;
-      body.accesses.push_back(access(l->buffer, l->indices.at(0), false));
-      if (l->buffer == st.buffer && equal(l->indices[0], st.index)) body.is_accumulation = true;
-      return true;
-    });
-    body.accesses.push_back(std::move(target));
-    bodies.push_back(std::move(body));
-  }
-
-  Access access(BufferId buffer, const Expr& index, bool is_store) {
-    Access a;
-    a.buffer = buffer;
-    a.element_bytes = static_cast<int>(size_bytes(nest_.buffer(buffer).dtype));
-    a.is_store = is_store;
-    a.index_hash = index.hash();
-    prober.take_data_dependence();
-    for (const LoopInfo& loop : loops_) a.walks.push_back(prober.walk(index, loop.var, loop.extent));
-    a.data_dependent = prober.take_data_dependence();
-    return a;
-  }
-
-  std::vector<LoopInfo> loops_;
-  std::vector<std::size_t> path_;
-  std::size_t group_ = 0;
-  double guard_ = 1;
-};
-
 /// Turns bodies into times.
 class Costing {
  public:
-  explicit Costing(Collector& c) : c_(c), groups_(c.group_count) {}
+  explicit Costing(NestBodies& c) : c_(c), groups_(c.group_count) {}
 
   AnalyticCost run() {
     measure_working_sets();
@@ -226,7 +43,7 @@ class Costing {
   }
 
  private:
-  bool in_registers(BufferId id) const { return c_.nest_.buffer(id).scope == Scope::registers; }
+  bool in_registers(BufferId id) const { return c_.nest.buffer(id).scope == Scope::registers; }
 
   void measure_working_sets() {
     for (const Body& body : c_.bodies)
@@ -234,7 +51,7 @@ class Costing {
         if (in_registers(a.buffer)) continue;
         for (std::size_t d = 0; d < body.nodes.size(); ++d) {
           Footprint& known = c_.nodes[body.nodes[d]].touched[a.buffer];
-          const Footprint here = footprint(a, d, c_.machine_.line_bytes);
+          const Footprint here = footprint(a, d, c_.machine.line_bytes);
           known.bytes = std::max(known.bytes, here.bytes);
           known.set_bytes = std::max(known.set_bytes, here.set_bytes);
         }
@@ -255,8 +72,8 @@ class Costing {
       if ((by_sets ? node.set_bytes : node.bytes) > capacity * usable_cache) break;
       fits = d;
     }
-    if (fits == 0) return warm ? 0 : footprint(a, 0, c_.machine_.line_bytes).bytes;
-    double bytes = footprint(a, fits - 1, c_.machine_.line_bytes).bytes;
+    if (fits == 0) return warm ? 0 : footprint(a, 0, c_.machine.line_bytes).bytes;
+    double bytes = footprint(a, fits - 1, c_.machine.line_bytes).bytes;
     for (std::size_t d = 0; d + 1 < fits; ++d) bytes *= body.loops[d].trips * body.loops[d].probability;
     // A parallel loop inside the footprint is shared by the threads.
     for (std::size_t d = fits - 1; d < body.loops.size(); ++d)
@@ -275,7 +92,7 @@ class Costing {
   };
   Lanes lanes_of(const Body& body) const {
     Lanes result;
-    result.lanes = std::max(1, c_.machine_.lanes(body.element_bytes));
+    result.lanes = std::max(1, c_.machine.lanes(body.element_bytes));
     for (std::size_t d = 0; d < body.loops.size(); ++d) {
       if (body.loops[d].kind != LoopKind::vectorize) continue;
       result.vectorised = true;
@@ -318,7 +135,7 @@ class Costing {
       instances *= loop.probability * (loop.kind == LoopKind::vectorize ? 1 : loop.trips);
     const double operations = instances * lanes.chunks;
     const double rate =
-        lanes.vectorised ? c_.machine_.flops_per_cycle / 2 / c_.machine_.lanes(4) : scalar_ops_per_cycle;
+        lanes.vectorised ? c_.machine.flops_per_cycle / 2 / c_.machine.lanes(4) : scalar_ops_per_cycle;
     group.slot_cycles += instances * lanes.slots * body.slots / rate;
     group.instructions += operations * body.slots;
     group.flops += instances * lanes.extent * body.flops;
@@ -353,7 +170,7 @@ class Costing {
         chain *= loop.probability * (loop.kind == LoopKind::vectorize ? lanes.chunks : loop.trips);
     }
     // Independent iterations of an outer loop overlap a little where the chain is short.
-    const double latency = c_.machine_.fma_latency_cycles + (registers ? 0 : 6);
+    const double latency = c_.machine.fma_latency_cycles + (registers ? 0 : 6);
     group.latency_cycles = std::max(group.latency_cycles, chain * latency * std::max(1.0, body.slots * 0.5));
   }
 
@@ -379,11 +196,11 @@ class Costing {
         group.instructions += count * (in_lanes.is_regular ? 1 : 6);
       }
       if (a.is_store) {
-        group.store_cycles += count / c_.machine_.stores_per_cycle;
+        group.store_cycles += count / c_.machine.stores_per_cycle;
         cost_.vector_stores += count;
       } else {
         group.load_cycles +=
-            count / (contiguous ? c_.machine_.loads_per_cycle : 2 * c_.machine_.loads_per_cycle);
+            count / (contiguous ? c_.machine.loads_per_cycle : 2 * c_.machine.loads_per_cycle);
         (contiguous ? cost_.vector_loads : cost_.scalar_loads) += count;
         live_loads += contiguous ? distinct(body, a, lanes) : 1;
       }
@@ -420,17 +237,17 @@ class Costing {
     for (std::size_t d = 0; d < body.loops.size(); ++d)
       if (body.loops[d].kind == LoopKind::unroll && a.walks[d].varies()) count *= body.loops[d].trips;
     if (!lanes.vectorised) {  // scalars taken out of vectors
-      const Buffer& buffer = c_.nest_.buffer(a.buffer);
+      const Buffer& buffer = c_.nest.buffer(a.buffer);
       double elements = 1;
       for (const Expr& extent : buffer.shape) elements *= static_cast<double>(c_.prober.eval(extent));
-      count = std::min(count, std::ceil(elements * a.element_bytes / c_.machine_.vector_bytes));
+      count = std::min(count, std::ceil(elements * a.element_bytes / c_.machine.vector_bytes));
     }
     double& known = registers_[{body.group, a.buffer}];
     known = std::max(known, count);
   }
 
   void add_traffic(const Body& body, const Access& a, Group& group) {
-    const Machine& m = c_.machine_;
+    const Machine& m = c_.machine;
     const double writes = a.is_store && !a.streaming ? 2 : 1;  // a line is read before it is written
     const double beyond_l1 = traffic(body, a, static_cast<double>(m.l1_bytes), true, false);
     const double beyond_l2 =
@@ -450,9 +267,9 @@ class Costing {
   }
 
   void finish() {
-    const Machine& m = c_.machine_;
+    const Machine& m = c_.machine;
     const double ns = 1 / m.clock_ghz;
-    const double dram = std::min(m.dram_gbps, c_.threads_ > 1 ? m.dram_all_gbps / c_.threads_ : m.dram_gbps);
+    const double dram = std::min(m.dram_gbps, c_.threads > 1 ? m.dram_all_gbps / c_.threads : m.dram_gbps);
     for (const auto& [key, count] : registers_) groups_[key.first].live += count;
     for (Group& g : groups_) {
       const double live = g.live + 1;
@@ -488,7 +305,7 @@ class Costing {
   }
 
   void finish_structure(const Machine& m) {
-    if (c_.threads_ > 1) cost_.launch_ns = c_.launches * m.parallel_launch_ns;
+    if (c_.threads > 1) cost_.launch_ns = c_.launches * m.parallel_launch_ns;
     cost_.time_ns += cost_.launch_ns;
     cost_.imbalance = c_.imbalance;
     cost_.parallel_chunks = c_.parallel_chunks;
@@ -509,7 +326,7 @@ class Costing {
     }
   }
 
-  Collector& c_;
+  NestBodies& c_;
   std::vector<Group> groups_;
   std::map<std::pair<std::size_t, BufferId>, double> registers_;
   std::set<std::tuple<std::size_t, BufferId, std::uint64_t>> moved_;
@@ -521,10 +338,8 @@ class Costing {
 }  // namespace
 
 AnalyticCost analytic_cost(const LoopNest& nest, const Machine& machine, int threads) {
-  // `prepare` runs once in the life of a model: only `body` counts.
-  Collector collector(nest, machine, threads);
-  collector.visit(nest.body);
-  return Costing(collector).run();
+  NestBodies bodies = collect_bodies(nest, machine, threads);
+  return Costing(bodies).run();
 }
 
 }  // namespace tunesmith::schedules

@@ -1,0 +1,172 @@
+#include "schedules/analytic_nest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include "ir/traverse.h"
+#include "schedules/sketch_structure.h"
+
+namespace tunesmith::schedules {
+
+using namespace ir;
+using i64 = std::int64_t;
+
+namespace {
+
+constexpr i64 unbounded_symbol = 64;
+
+/// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded.
+class OpCounter {
+ public:
+  double slots = 0;
+  double flops = 0;
+  int widest_bytes = 1;
+
+  void add(const Expr& e) {
+    if (!seen_.insert(&e.node()).second) return;
+    if (e.dtype() != index_dtype)
+      widest_bytes = std::max(widest_bytes, static_cast<int>(size_bytes(e.dtype())));
+    if (e.as<Load>()) return;
+    slots += operation_slots(e);
+    if (const auto* b = e.as<Binary>()) {
+      if (b->op == BinaryOp::add || b->op == BinaryOp::sub) fuse_multiply(*b);
+      if (is_float(b->a.dtype())) ++flops;
+    }
+    for_each_child(e, [&](const Expr& child) { add(child); });
+  }
+
+ private:
+  void fuse_multiply(const Binary& sum) {
+    for (const Expr& side : {sum.a, sum.b}) {
+      const auto* product = side.as<Binary>();
+      if (!product || product->op != BinaryOp::mul || !is_float(side.dtype())) continue;
+      slots -= 1;
+      return;
+    }
+  }
+  std::unordered_set<const ExprNode*> seen_;
+};
+
+/// Collects the bodies and loops of a nest.
+class Collector : public NestBodies {
+ public:
+  Collector(const LoopNest& of, const Machine& on, int with)
+      : NestBodies{of, on, std::max(1, with), Prober(of.vars.size())} {
+    for (const Symbol& s : nest.symbols) prober.set(s.var, s.max > 0 ? s.max : unbounded_symbol);
+  }
+
+  void visit(const Stmt& s) {
+    match(
+        s, [&](const For& f) { visit_for(f); },
+        [&](const Let& l) {
+          prober.bind(l.var, l.value);
+          visit(l.body);
+          prober.unbind(l.var);
+        },
+        [&](const ir::Store& st) { visit_store(st); }, [&](const If& i) { visit_if(i); },
+        [&](const Allocate& a) { visit(a.body); },
+        [&](const Block& b) {
+          for (const Stmt& child : b.stmts) visit(child);
+        });
+  }
+
+ private:
+  void visit_for(const For& f) {
+    LoopInfo loop;
+    loop.var = f.var;
+    loop.kind = f.kind;
+    loop.extent = std::max<i64>(0, prober.eval(f.extent));
+    loop.trips = prober.mean(f.extent, loops_);
+    if (loop.extent <= 0 || loop.trips <= 0) return;
+    if (f.kind == LoopKind::parallel) {
+      double outer = 1;
+      for (const LoopInfo& l : loops_) outer *= l.trips * l.probability;
+      const double chunks = loop.trips;
+      loop.trips = std::ceil(chunks / threads);
+      launches += outer;
+      parallel_chunks = std::max(parallel_chunks, chunks);
+      imbalance = std::max(imbalance, loop.trips * threads / chunks - 1);
+    }
+    loop.probability = guard_;
+    const double saved_guard = guard_;
+    const std::size_t saved_group = group_;
+    guard_ = 1;
+    if (f.kind == LoopKind::serial || f.kind == LoopKind::parallel) group_ = group_count++;
+    loops_.push_back(loop);
+    path_.push_back(nodes.size());
+    nodes.emplace_back();
+    prober.set(f.var, 0);
+    visit(f.body);
+    path_.pop_back();
+    loops_.pop_back();
+    group_ = saved_group;
+    guard_ = saved_guard;
+  }
+
+  void visit_if(const If& i) {
+    const double p = prober.probability(i.condition, loops_);
+    const double saved = guard_;
+    guard_ = saved * p;
+    if (guard_ > 0) visit(i.then_case);
+    guard_ = saved * (1 - p);
+    if (i.else_case && guard_ > 0) visit(i.else_case);
+    guard_ = saved;
+  }
+
+  void visit_store(const ir::Store& st) {
+    Body body;
+    body.loops = loops_;
+    body.nodes = path_;
+    body.group = group_;
+    body.probability = guard_;
+    OpCounter counter;
+    counter.add(st.value);
+    body.slots = counter.slots;
+    body.flops = counter.flops;
+    body.element_bytes = std::max(counter.widest_bytes, static_cast<int>(size_bytes(st.value.dtype())));
+    const Role role = nest.buffer(st.buffer).role;
+    body.to_temporary = role == Role::temp || role == Role::prepared;
+
+    Access target = access(st.buffer, st.index, true);
+    target.streaming = st.streaming;
+    std::unordered_set<std::uint64_t> seen;
+    walk(st.value, [&](const Expr& e) {
+      if (!seen.insert(e.hash()).second) return false;
+      const auto* l = e.as<Load>();
+      if (!l) return true;
+      body.accesses.push_back(access(l->buffer, l->indices.at(0), false));
+      if (l->buffer == st.buffer && equal(l->indices[0], st.index)) body.is_accumulation = true;
+      return true;
+    });
+    body.accesses.push_back(std::move(target));
+    bodies.push_back(std::move(body));
+  }
+
+  Access access(BufferId buffer, const Expr& index, bool is_store) {
+    Access a;
+    a.buffer = buffer;
+    a.element_bytes = static_cast<int>(size_bytes(nest.buffer(buffer).dtype));
+    a.is_store = is_store;
+    a.index_hash = index.hash();
+    prober.take_data_dependence();
+    for (const LoopInfo& loop : loops_) a.walks.push_back(prober.walk(index, loop.var, loop.extent));
+    a.data_dependent = prober.take_data_dependence();
+    return a;
+  }
+
+  std::vector<LoopInfo> loops_;
+  std::vector<std::size_t> path_;
+  std::size_t group_ = 0;
+  double guard_ = 1;
+};
+
+}  // namespace
+
+NestBodies collect_bodies(const LoopNest& nest, const Machine& machine, int threads) {
+  Collector collector(nest, machine, threads);
+  collector.visit(nest.body);
+  return std::move(static_cast<NestBodies&>(collector));
+}
+
+}  // namespace tunesmith::schedules
