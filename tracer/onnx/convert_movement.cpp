@@ -14,6 +14,8 @@ namespace {
 using Values = std::vector<ValueId>;
 using Ints = std::vector<std::int64_t>;
 
+constexpr std::int64_t most_made_elements = std::int64_t{1} << 28;
+
 std::int64_t product(std::span<const std::int64_t> values) {
   return std::accumulate(values.begin(), values.end(), std::int64_t{1}, std::multiplies<>());
 }
@@ -48,7 +50,9 @@ Values constant_of_shape(const Node& n) {
   HostTensor value(DType::f32, {1});
   if (n.has("value")) value = n.tensor("value");
   if (value.size() != 1) n.refuse("attribute 'value' must have one element");
-  return {ops::expand(n.graph(), n.graph().add_constant(value.reshaped({})), n.constant_ints(0, "shape"))};
+  const Ints dims = n.constant_ints(0, "shape");
+  require_size(dims);
+  return {ops::expand(n.graph(), n.graph().add_constant(value.reshaped({})), dims)};
 }
 
 Values shape(const Node& n) {
@@ -79,6 +83,9 @@ Values reshape(const Node& n) {
       target[d] = dims[d];
     }
   const auto open = std::ranges::find(target, -1);
+  Ints extents = target;
+  if (open != target.end()) extents[static_cast<std::size_t>(open - target.begin())] = 1;
+  require_size(extents);
   if (open != target.end()) {
     *open = 1;
     const std::int64_t rest = product(target);
@@ -107,6 +114,7 @@ Values expand(const Node& n) {
     if (a != b && a != 1 && b != 1) n.refuse("an axis of extent {} cannot be expanded to {}", a, b);
     target[target.size() - 1 - d] = a == 1 ? b : a;
   }
+  require_size(target);
   return {ops::expand(n.graph(), n.input(0), target)};
 }
 
@@ -157,8 +165,10 @@ Values split(const Node& n) {
   const std::int64_t axis = n.integer("axis", 0);
   Ints sizes = n.has("split") ? n.integers("split") : n.has_input(1) ? n.constant_ints(1, "split") : Ints{};
   if (!sizes.empty()) return ops::split(n.graph(), n.input(0), axis, sizes);
-  return ops::split_evenly(n.graph(), n.input(0), axis,
-                           n.integer("num_outputs", static_cast<std::int64_t>(n.output_count())));
+  const auto parts = static_cast<std::int64_t>(n.output_count());
+  if (n.integer("num_outputs", parts) != parts)
+    n.refuse("attribute 'num_outputs' is {}, the node has {}", n.integer("num_outputs", parts), parts);
+  return ops::split_evenly(n.graph(), n.input(0), axis, parts);
 }
 
 Values pad(const Node& n) {
@@ -206,7 +216,9 @@ Values range(const Node& n) {
   const double start = n.constant_float(0, "start"), limit = n.constant_float(1, "limit"),
                delta = n.constant_float(2, "delta");
   if (delta == 0) n.refuse("the step is 0");
-  const auto count = static_cast<std::int64_t>(std::max(0.0, std::ceil((limit - start) / delta)));
+  const double steps = std::max(0.0, std::ceil((limit - start) / delta));
+  if (!(steps <= most_made_elements)) n.refuse("a range of {} elements is too long", steps);
+  const auto count = static_cast<std::int64_t>(steps);
   HostTensor tensor(dtype, {count});
   for (std::int64_t i = 0; i < count; ++i) {
     const double value = start + static_cast<double>(i) * delta;
@@ -223,6 +235,7 @@ Values eye_like(const Node& n) {
   if (dims.size() != 2) n.refuse("needs an operand of 2 dimensions");
   const DType dtype =
       n.has("dtype") ? dtype_of(static_cast<std::int32_t>(n.integer("dtype", 1))) : n.type(0).dtype;
+  if (product(dims) > most_made_elements) n.refuse("a matrix of {} elements is too large", product(dims));
   HostTensor tensor(dtype, dims);
   const std::int64_t k = n.integer("k", 0);
   for (std::int64_t i = 0; i < dims[0]; ++i)
@@ -237,7 +250,7 @@ Values eye_like(const Node& n) {
 
 Values trilu(const Node& n) {
   return {ops::trilu(n.graph(), n.input(0), n.integer("upper", 1) != 0,
-                     n.has_input(1) ? n.constant_ints(1, "k").at(0) : 0)};
+                     n.has_input(1) ? n.constant_int(1, "k") : 0)};
 }
 
 Values one_hot(const Node& n) {
@@ -246,15 +259,26 @@ Values one_hot(const Node& n) {
   auto pick = [&](std::int64_t i) { return ops::reshape(g, ops::slice(g, values, {i}, {1}, {1}), {}); };
   ValueId indices = n.input(0);
   if (g.type(indices).dtype != DType::i64) indices = ops::cast(g, indices, DType::i64);
-  const auto depth = static_cast<std::int64_t>(n.constant_float(1, "depth"));
+  const double depth_given = n.constant_float(1, "depth");
+  if (!(depth_given >= 0 && depth_given < static_cast<double>(most_made_elements)))
+    n.refuse("the depth {} is out of range", depth_given);
+  const auto depth = static_cast<std::int64_t>(depth_given);
   return {ops::one_hot(g, indices, depth, pick(1), pick(0), n.integer("axis", -1))};
+}
+
+/// The block size of an NCHW operand.
+std::int64_t block_size(const Node& n, const Ints& dims) {
+  const std::int64_t block = n.required_integer("blocksize");
+  if (dims.size() != 4) n.refuse("the operand has {} dimensions; accepted: 4", dims.size());
+  if (block < 1 || block > (1 << 15)) n.refuse("attribute 'blocksize' is {}", block);
+  return block;
 }
 
 /// NCHW blocks of the channel axis to space, and back.
 Values depth_to_space(const Node& n) {
   Graph& g = n.graph();
   const Ints d = n.dims(0);
-  const std::int64_t b = n.required_integer("blocksize"), c = d[1] / (b * b);
+  const std::int64_t b = block_size(n, d), c = d[1] / (b * b);
   const bool crd = n.text("mode", "DCR") == "CRD";
   const ValueId split =
       ops::reshape(g, n.input(0), crd ? Ints{d[0], c, b, b, d[2], d[3]} : Ints{d[0], b, b, c, d[2], d[3]});
@@ -265,7 +289,7 @@ Values depth_to_space(const Node& n) {
 Values space_to_depth(const Node& n) {
   Graph& g = n.graph();
   const Ints d = n.dims(0);
-  const std::int64_t b = n.required_integer("blocksize");
+  const std::int64_t b = block_size(n, d);
   const ValueId split = ops::reshape(g, n.input(0), {d[0], d[1], d[2] / b, b, d[3] / b, b});
   return {ops::reshape(g, ops::transpose(g, split, {0, 3, 5, 1, 2, 4}),
                        {d[0], d[1] * b * b, d[2] / b, d[3] / b})};
@@ -299,6 +323,12 @@ Values resize(const Node& n) {
   Ints axes = n.integers("axes");
   if (axes.empty())
     for (std::size_t d = 0; d < rank; ++d) axes.push_back(static_cast<std::int64_t>(d));
+  if (!given_sizes.empty() && given_sizes.size() != axes.size())
+    n.refuse("{} sizes for {} axes", given_sizes.size(), axes.size());
+  if (!given_scales.empty() && given_scales.size() != axes.size())
+    n.refuse("{} scales for {} axes", given_scales.size(), axes.size());
+  for (double scale : given_scales)
+    if (!(scale > 0 && scale < 1e6)) n.refuse("the scale {} is out of range", scale);
   o.sizes = dims;
   o.scales.assign(rank, 1.0);
   const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
@@ -308,12 +338,13 @@ Values resize(const Node& n) {
         static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
     if (d >= rank) n.refuse("axis {} is out of range", axes[i]);
     if (!given_sizes.empty()) {
-      const double ratio = static_cast<double>(given_sizes.at(i)) / static_cast<double>(dims[d]);
+      if (dims[d] == 0) n.refuse("axis {} has no elements", d);
+      const double ratio = static_cast<double>(given_sizes[i]) / static_cast<double>(dims[d]);
       common = policy == "not_smaller" ? std::max(common, ratio) : std::min(common, ratio);
       o.sizes[d] = given_sizes[i];
       o.scales[d] = ratio;
     } else if (!given_scales.empty()) {
-      o.scales[d] = given_scales.at(i);
+      o.scales[d] = given_scales[i];
       o.sizes[d] = static_cast<std::int64_t>(std::floor(static_cast<double>(dims[d]) * given_scales[i]));
     } else {
       n.refuse("has neither scales nor sizes");
@@ -342,16 +373,16 @@ Values resize(const Node& n) {
 
 Values cum_sum(const Node& n) {
   const ops::CumulateOptions o{n.integer("exclusive", 0) != 0, n.integer("reverse", 0) != 0};
-  return {ops::cumulative_sum(n.graph(), n.input(0), n.constant_ints(1, "axis").at(0), o)};
+  return {ops::cumulative_sum(n.graph(), n.input(0), n.constant_int(1, "axis"), o)};
 }
 
 Values cum_prod(const Node& n) {
   const ops::CumulateOptions o{n.integer("exclusive", 0) != 0, n.integer("reverse", 0) != 0};
-  return {ops::cumulative_product(n.graph(), n.input(0), n.constant_ints(1, "axis").at(0), o)};
+  return {ops::cumulative_product(n.graph(), n.input(0), n.constant_int(1, "axis"), o)};
 }
 
 Values top_k(const Node& n) {
-  const std::int64_t k = n.opset() < 10 ? n.required_integer("k") : n.constant_ints(1, "k").at(0);
+  const std::int64_t k = n.opset() < 10 ? n.required_integer("k") : n.constant_int(1, "k");
   const auto [values, places] =
       ops::top_k(n.graph(), n.input(0), k, n.integer("axis", -1), n.integer("largest", 1) != 0);
   return {values, places};

@@ -13,6 +13,23 @@ using ir::BinaryOp;
 using Values = std::vector<ValueId>;
 using Ints = std::vector<std::int64_t>;
 
+void require_entries(const Node& n, std::string_view name, const Ints& values, std::size_t count,
+                     std::int64_t least) {
+  if (values.size() != count)
+    n.refuse("attribute '{}' has {} entries; accepted: {}", name, values.size(), count);
+  for (std::int64_t value : values)
+    if (value < least) n.refuse("attribute '{}' holds {}; accepted: {} or more", name, value, least);
+}
+
+/// The attributes of a window over the spatial axes of operand 0.
+void require_window(const Node& n, const Ints& kernel, const Ints& strides, const Ints& dilations) {
+  if (n.rank(0) < 3) n.refuse("operand 0 has {} dimensions; 3 or more are needed", n.rank(0));
+  const std::size_t rank = n.rank(0) - 2;
+  require_entries(n, "kernel_shape", kernel, rank, 1);
+  require_entries(n, "strides", strides, rank, 1);
+  require_entries(n, "dilations", dilations, rank, 1);
+}
+
 /// Pads from auto_pad, or as given. `kernel` one entry a spatial axis.
 Ints pads_of(const Node& n, const Ints& kernel, const Ints& strides, const Ints& dilations) {
   const std::string mode = n.text("auto_pad", "NOTSET");
@@ -39,6 +56,7 @@ ops::ConvOptions conv_options(const Node& n, const Ints& kernel) {
   o.strides = n.integers("strides", Ints(kernel.size(), 1));
   o.dilations = n.integers("dilations", Ints(kernel.size(), 1));
   o.groups = n.integer("group", 1);
+  require_window(n, kernel, o.strides, o.dilations);
   return o;
 }
 
@@ -54,15 +72,17 @@ Values conv_transpose(const Node& n) {
   const std::size_t rank = kernel.size();
   ops::ConvOptions o = conv_options(n, kernel);
   o.output_padding = n.integers("output_padding", Ints(rank, 0));
+  require_entries(n, "output_padding", o.output_padding, rank, 0);
   o.pads = n.integers("pads", Ints(2 * rank, 0));
   const std::string mode = n.text("auto_pad", "NOTSET");
   const bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
   if (n.has("output_shape") || same) {
     Ints want = n.integers("output_shape");
     if (want.size() == rank + 2) want.erase(want.begin(), want.begin() + 2);
+    if (!want.empty()) require_entries(n, "output_shape", want, rank, 0);
     o.pads.assign(2 * rank, 0);
     for (std::size_t d = 0; d < rank; ++d) {
-      const std::int64_t target = want.empty() ? dims[2 + d] * o.strides[d] : want.at(d);
+      const std::int64_t target = want.empty() ? dims[2 + d] * o.strides[d] : want[d];
       const std::int64_t excess = o.strides[d] * (dims[2 + d] - 1) + o.output_padding[d] +
                                   (kernel[d] - 1) * o.dilations[d] + 1 - target;
       o.output_padding[d] += std::max<std::int64_t>(0, -excess);
@@ -84,6 +104,7 @@ ops::PoolOptions pool_options(const Node& n) {
   if (o.kernel.empty()) n.refuse("attribute 'kernel_shape' is missing");
   o.strides = n.integers("strides", Ints(o.kernel.size(), 1));
   o.dilations = n.integers("dilations", Ints(o.kernel.size(), 1));
+  require_window(n, o.kernel, o.strides, o.dilations);
   o.pads = pads_of(n, o.kernel, o.strides, o.dilations);
   o.ceil_mode = n.integer("ceil_mode", 0) != 0;
   o.count_include_pad = n.integer("count_include_pad", 0) != 0;
@@ -131,6 +152,8 @@ Values instance_norm(const Node& n) {
 Values group_norm(const Node& n) {
   Graph& g = n.graph();
   const std::int64_t groups = n.required_integer("num_groups"), channels = n.dims(0).at(1);
+  if (groups < 1 || channels % groups != 0)
+    n.refuse("attribute 'num_groups' is {}, which does not divide {} channels", groups, channels);
   auto per_channel = [&](std::size_t i) {
     const ValueId v = n.input(i);
     if (n.opset() >= 21 || n.dims(i).at(0) == channels) return v;
@@ -190,10 +213,10 @@ Values softmax(const Node& n) {
 /// Ones at the first largest element of each row.
 ValueId hardmax_rows(Graph& g, ValueId x, std::int64_t axis) {
   const DType dtype = g.type(x).dtype;
+  const ValueId places = ops::arg_max(g, x, axis);  // refuses an axis that is out of range
   const std::int64_t depth = to_ints(g.type(x).shape)[static_cast<std::size_t>(
       axis < 0 ? axis + static_cast<std::int64_t>(g.type(x).shape.size()) : axis)];
-  return ops::one_hot(g, ops::arg_max(g, x, axis), depth, ops::scalar(g, dtype, 1), ops::scalar(g, dtype, 0),
-                      axis);
+  return ops::one_hot(g, places, depth, ops::scalar(g, dtype, 1), ops::scalar(g, dtype, 0), axis);
 }
 
 ValueId softmax_of(Graph& g, ValueId x, std::int64_t axis) { return ops::softmax(g, x, axis); }

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <limits>
 #include <set>
+#include <stdexcept>
 
 #include "tracer/composites.h"
 #include "tracer/onnx/node.h"
@@ -138,6 +139,7 @@ class Importer {
         static_cast<int>(given->second.size()) != type.shape().dim_size())
       throw_user_error("input '{}' has {} dimensions, the given shape {}", input.name(),
                        type.shape().dim_size(), given->second.size());
+    if (given != options_.shapes.end()) require_size(given->second);
     Shape shape;
     if (!type.has_shape()) return graph_.add_input(input.name(), {dtype, to_shape(given->second)});
     for (int d = 0; d < type.shape().dim_size(); ++d) {
@@ -159,6 +161,7 @@ class Importer {
         shape.push_back(bound != options_.symbols.end() ? Dim(bound->second) : graph_.symbol(name));
       }
     }
+    if (is_static(shape)) require_size(to_ints(shape));
     return graph_.add_input(input.name(), {dtype, std::move(shape)});
   }
 
@@ -204,12 +207,16 @@ class Importer {
         if (!takes(row->attributes, attribute.name()))
           node.refuse("attribute '{}' is not supported", attribute.name());
       std::vector<ValueId> results = row->convert(node);
+      for (const ValueId result : results)
+        if (const Shape& shape = graph_.type(result).shape; is_static(shape)) require_size(to_ints(shape));
       if (const auto unread = node.unread_input()) node.refuse("operand {} is not supported", *unread);
       return results;
     } catch (const UserError& error) {
       const std::string message = error.what();
       if (message.starts_with("node '")) throw;
       throw UserError(fmt::format("{}: {}", node.where(), message));
+    } catch (const std::out_of_range&) {
+      throw_user_error("{}: an operand or attribute has fewer entries than it needs", node.where());
     }
   }
 
@@ -290,8 +297,7 @@ class Importer {
     std::vector<std::vector<ValueId>> stacked(static_cast<std::size_t>(body.output_size()) - 1 -
                                               carried_count);
     ValueId running = node.has_input(1) ? node.input(1) : ops::scalar(graph_, DType::boolean, 1);
-    const std::int64_t rounds =
-        node.has_input(0) ? node.constant_ints(0, "the trip count").at(0) : most_rounds + 1;
+    const std::int64_t rounds = node.has_input(0) ? node.constant_int(0, "the trip count") : most_rounds + 1;
     for (std::int64_t round = 0; round < rounds && condition(node, running); ++round) {
       if (round >= most_rounds) node.refuse("runs for more than {} rounds", most_rounds);
       Scope inner = scope;

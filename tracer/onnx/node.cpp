@@ -1,5 +1,7 @@
 #include "tracer/onnx/node.h"
 
+#include <fmt/ranges.h>
+
 #include "tracer/onnx/tensor_proto.h"
 #include "tracer/op_table.h"
 
@@ -7,8 +9,23 @@ namespace tunesmith::tracer {
 namespace {
 
 constexpr std::int64_t most_folded_elements = std::int64_t{1} << 24;
+constexpr std::int64_t largest_number = std::int64_t{1} << 31;
+
+bool is_slice_bound(std::string_view name) {
+  return name == "starts" || name == "ends" || name == "start" || name == "end";
+}
 
 }  // namespace
+
+void require_size(std::span<const std::int64_t> shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape) {
+    if (extent < 0) throw_user_error("the extent {} is negative", extent);
+    if (extent > 0 && count > most_elements / extent)
+      throw_user_error("a tensor [{}] has more than {} elements", fmt::join(shape, ", "), most_elements);
+    count *= extent;
+  }
+}
 
 std::optional<HostTensor> ConstantFolder::value_of(ValueId value) {
   const Op& op = graph_.op(value);
@@ -100,8 +117,20 @@ std::vector<std::int64_t> Node::constant_ints(std::size_t i, std::string_view wh
   const HostTensor tensor = constant(i, what);
   if (!ir::is_integer(tensor.dtype())) refuse("{} (operand {}) must be integers", what, i);
   std::vector<std::int64_t> values;
-  for (std::int64_t k = 0; k < tensor.size(); ++k) values.push_back(tensor.int_at(k));
+  for (std::int64_t k = 0; k < tensor.size(); ++k) values.push_back(checked(tensor.int_at(k), what));
   return values;
+}
+
+std::int64_t Node::constant_int(std::size_t i, std::string_view what) const {
+  const std::vector<std::int64_t> values = constant_ints(i, what);
+  if (values.size() != 1) refuse("{} (operand {}) must be one number", what, i);
+  return values[0];
+}
+
+std::int64_t Node::checked(std::int64_t value, std::string_view name) const {
+  if (!is_slice_bound(name) && (value >= largest_number || value <= -largest_number))
+    refuse("'{}' holds {}, which is out of range", name, value);
+  return value;
 }
 
 double Node::constant_float(std::size_t i, std::string_view what) const {
@@ -131,7 +160,7 @@ const onnx::AttributeProto* Node::find(std::string_view name, onnx::AttributePro
 
 std::int64_t Node::integer(std::string_view name, std::int64_t otherwise) const {
   const auto* attribute = find(name, onnx::AttributeProto::INT);
-  return attribute != nullptr ? attribute->i() : otherwise;
+  return attribute != nullptr ? checked(attribute->i(), name) : otherwise;
 }
 
 std::int64_t Node::required_integer(std::string_view name) const {
@@ -152,6 +181,7 @@ std::string Node::text(std::string_view name, std::string_view otherwise) const 
 std::vector<std::int64_t> Node::integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
   const auto* attribute = find(name, onnx::AttributeProto::INTS);
   if (attribute == nullptr) return otherwise;
+  for (std::int64_t value : attribute->ints()) checked(value, name);
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 

@@ -29,6 +29,13 @@ class ConstantFolder {
   std::map<OpId, std::optional<std::vector<HostTensor>>> known_;
 };
 
+/// The most elements that a tensor may have: products of an extent and an attribute fit into 63 bits.
+inline constexpr std::int64_t most_elements = std::int64_t{1} << 32;
+/// Throws a UserError when a tensor of that shape would be larger, or an extent is negative.
+void require_size(std::span<const std::int64_t> shape);
+
+/// A node, with its operands, while it is converted. Numbers in attributes and constant operands are below
+/// 2^31, save for the bounds of slices, which may be anything.
 class Node {
  public:
   Node(const onnx::NodeProto& proto, Graph& graph, ConstantFolder& folder, std::int64_t opset,
@@ -57,6 +64,7 @@ class Node {
   /// The elements of an operand that must be known when the model is imported.
   HostTensor constant(std::size_t i, std::string_view what) const;
   std::vector<std::int64_t> constant_ints(std::size_t i, std::string_view what) const;
+  std::int64_t constant_int(std::size_t i, std::string_view what) const;
   double constant_float(std::size_t i, std::string_view what) const;
   std::optional<HostTensor> known(ValueId value) const { return folder_.value_of(value); }
 
@@ -81,6 +89,7 @@ class Node {
   std::string where() const;
 
  private:
+  std::int64_t checked(std::int64_t value, std::string_view name) const;
   const onnx::AttributeProto* find(std::string_view name) const;
   const onnx::AttributeProto* find(std::string_view name, onnx::AttributeProto_AttributeType type) const;
 
