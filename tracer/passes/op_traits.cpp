@@ -15,8 +15,12 @@ bool has_no_elements(const TensorType& type) {
   return std::ranges::any_of(type.shape, [](const Dim& dim) { return ir::is_int(dim, 0); });
 }
 
-/// Filters as wide as the scale, and places given by a region, have no lowering.
+/// Without a lowering: resize filters as wide as the scale and places given by a region, and casts that
+/// overflow to infinity where the IR's cast stops at the largest 8-bit float.
 bool has_index_form(const Op& op) {
+  if (op.kind == OpKind::cast)
+    return ir::bit_width(op.outputs[0].dtype) > 8 || !ir::is_float(op.outputs[0].dtype) ||
+           op.attributes.get_int_or("saturate", 1) != 0;
   if (op.kind != OpKind::resize) return true;
   return op.attributes.get_int_or("antialias", 0) == 0 &&
          op.attributes.get_text("coordinates") != "tf_crop_and_resize";
