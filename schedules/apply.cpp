@@ -25,6 +25,7 @@ Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Sche
   if (nest.prepare) nest.prepare = ir::simplify(nest.prepare);
   prune_buffers(nest);
   if (const auto error = check_registers(tree, nest)) return Unexpected(*error);
+  if (const auto error = check_code_size(tree, nest)) return Unexpected(*error);
 #ifndef NDEBUG
   const auto verified = ir::verify(nest);
   TS_CHECK(verified.has_value(), verified.error().message + " after " + print_schedule(schedule));

@@ -43,6 +43,7 @@ struct ScheduleError {
     bad_layout,             // stage: the layout does not walk every dimension of the buffer once
     registers_not_constant, // accumulate, compute_at: an index into the registers is not constant when unrolled
     vectorized_tuple,       // vectorize: a reduction loop of a tuple state; its components step together
+    too_much_code,          // unroll, vectorize: the copies of the statements inside are too many
   };
   Code code{};
   std::uint32_t step = 0;  // index into the schedule

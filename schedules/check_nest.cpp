@@ -75,6 +75,41 @@ class RegisterCheck {
   std::optional<ir::BufferId> bad_;
 };
 
+/// Statements once all copies are made, of vectorized loops one for each vector.
+class CodeSize {
+ public:
+  static constexpr std::int64_t limit = 1 << 15;
+
+  explicit CodeSize(const ir::LoopNest& nest) {
+    for (const ir::Stmt& part : {nest.prepare, nest.body})
+      if (part) visit(part, 1);
+  }
+  bool is_too_large() const { return statements_ > limit; }
+  ir::VarId longest_loop() const { return longest_; }
+
+ private:
+  static constexpr std::int64_t lanes = 16;
+
+  void visit(const ir::Stmt& s, std::int64_t copies) {
+    if (const auto* f = s.as<ir::For>(); f && is_expanded(f->kind)) {
+      const std::int64_t extent = ir::int_value(f->extent);
+      if (extent > longest_extent_) {
+        longest_extent_ = extent;
+        longest_ = f->var;
+      }
+      const std::int64_t more = f->kind == LoopKind::unroll ? extent : (extent + lanes - 1) / lanes;
+      copies = std::min(copies, limit + 1) * std::min(more, limit + 1);
+    }
+    if (s.as<ir::Store>()) statements_ += std::min(copies, limit + 1);
+    ir::for_each_child(
+        s, [&](const ir::Stmt& child) { visit(child, copies); }, [](const ir::Expr&) {});
+  }
+
+  std::int64_t statements_ = 0;
+  std::int64_t longest_extent_ = 0;
+  ir::VarId longest_{};
+};
+
 /// The step that put a kernel buffer into registers.
 std::uint32_t register_step(const LoopTree& tree, const std::string& buffer) {
   std::uint32_t step = no_step;
@@ -111,6 +146,16 @@ std::optional<ScheduleError> check_registers(const LoopTree& tree, const ir::Loo
   const auto bad = RegisterCheck(nest).run();
   if (!bad) return std::nullopt;
   return ScheduleError{Code::registers_not_constant, register_step(tree, nest.buffer(*bad).name)};
+}
+
+std::optional<ScheduleError> check_code_size(const LoopTree& tree, const ir::LoopNest& nest) {
+  const CodeSize size(nest);
+  if (!size.is_too_large()) return std::nullopt;
+  std::uint32_t step = no_step;
+  for (const TreeStage& s : tree.stages)
+    for (const Node& node : s.nodes)
+      if (node.use == Node::Use::loop && node.var == size.longest_loop()) step = node.kind_step;
+  return ScheduleError{Code::too_much_code, step};
 }
 
 }  // namespace tunesmith::schedules

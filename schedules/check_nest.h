@@ -15,4 +15,7 @@ std::optional<ScheduleError> check_annotations(const LoopTree& tree);
 /// loop between registers and their use.
 std::optional<ScheduleError> check_registers(const LoopTree& tree, const ir::LoopNest& nest);
 
+/// Unrolled and vectorized loops that would make more code than a compiler takes in good time.
+std::optional<ScheduleError> check_code_size(const LoopTree& tree, const ir::LoopNest& nest);
+
 }  // namespace tunesmith::schedules

@@ -154,7 +154,11 @@ ir::Expr Frame::take_decided() {
   return all;
 }
 
-void Frame::ignore_partial() {
+void Frame::leave_reduction() {
+  const auto& nodes = stage_->nodes;
+  std::erase_if(guarded_,
+                [&](const SplitView& s) { return s.whole == no_node || nodes[s.whole].is_reduction; });
+  std::erase_if(guarded_loops_, [&](NodeIndex loop) { return nodes[loop].is_reduction; });
   if (!stage_->partial || extents_[stage_->partial->inner].is_known()) return;
   set_extent(stage_->partial->inner, constant_extent(stage_->partial->factor));
 }

@@ -67,8 +67,8 @@ class Frame {
   ir::Expr take_decided();
   /// What is left of the guards at a statement; null: none.
   ir::Expr condition() const;
-  /// The reduction axis that rfactor split is not looked at: its inner part is a spatial axis like others.
-  void ignore_partial();
+  /// For statements over spatial axes alone: what reduction loops say of tails and guards is not looked at.
+  void leave_reduction();
 
  private:
   ir::Expr condition_of(const SplitView& split) const;

@@ -138,7 +138,7 @@ Stmt Lowering::with_tile(StageIndex stage, std::size_t position) {
   const auto outer_memory = std::exchange(memory_views_[stage], memory);
   auto spatial = [&](Phase phase) {
     return with_frame(stage, [&] {
-      frames_[stage].ignore_partial();
+      frames_[stage].leave_reduction();
       return loops(stage, position + 1, phase);
     });
   };

@@ -110,7 +110,7 @@ Stmt Lowering::loops(StageIndex stage, std::size_t position, Phase phase) {
     const bool at_end = position == s.order.size();
     if (at_end || s.nodes[s.order[position]].is_reduction) {
       Stmt init = with_frame(stage, [&] {
-        frames_[stage].ignore_partial();
+        frames_[stage].leave_reduction();
         return loops(stage, position, Phase::initialise);
       });
       return ir::block({init, loops(stage, position, Phase::update)});

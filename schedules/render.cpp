@@ -75,8 +75,10 @@ constexpr Explanation explanations[] = {
      "or use scope local"},
     {Code::vectorized_tuple, "vectorized_tuple",
      "the components of a tuple state change together; vectorize a spatial loop (after rfactor, say)"},
+    {Code::too_much_code, "too_much_code",
+     "the unrolled and vectorized loops make too many copies of what is inside; split the loop first"},
 };
-static_assert(std::size(explanations) == static_cast<std::size_t>(Code::vectorized_tuple) + 1);
+static_assert(std::size(explanations) == static_cast<std::size_t>(Code::too_much_code) + 1);
 
 const Explanation& explanation(Code code) {
   const auto& e = explanations[static_cast<std::size_t>(code)];

@@ -113,7 +113,19 @@ class ScheduleGenerator {
     step.layout = layout(tree_.kernel.buffer(step.buffer).shape.size());
     return step;
   }
+  /// A consumer at a loop of what it reads.
+  Step reverse() {
+    const StageIndex s = stage();
+    std::vector<StageIndex> producers;
+    for (StageIndex other : tree_.sequence)
+      for (ir::BufferId output : tree_.stages[other].def.outputs)
+        if (tree_.reads(s, output)) producers.push_back(other);
+    if (producers.empty()) return ReverseComputeAt{s, loop()};
+    return ReverseComputeAt{s, loop_of(producers[rng_.below(producers.size())])};
+  }
   Step propose() {
+    // What changes stages themselves must come first.
+    if (schedule_.size() < 3 && rng_.below(4) == 0) return ComputeInline{stage()};
     switch (rng_.below(16)) {
       case 0:
       case 1:
@@ -127,7 +139,7 @@ class ScheduleGenerator {
       case 9: return ComputeAt{stage(), loop(), scope()};
       case 10:
         return rng_.below(4) == 0 ? Step(ComputeInline{stage()}) : Step(ComputeAt{stage(), loop(), scope()});
-      case 11: return ReverseComputeAt{stage(), loop()};
+      case 11: return reverse();
       case 12: return stage_buffer();
       case 13: {
         const StageIndex s = stage();

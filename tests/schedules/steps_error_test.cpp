@@ -63,6 +63,13 @@ TEST(AnnotateErrors, VectorizedLoopsAreInnermost) {
   EXPECT_EQ(refusal(ir::testing::argmax(3, 5), "vectorize(s0.a1)"), "vectorized_tuple");
 }
 
+TEST(AnnotateErrors, CodeThatNobodyWouldWaitFor) {
+  const Kernel large = ir::testing::matmul(512, 512, 512);
+  EXPECT_EQ(refusal(large, "unroll(s0.a0); unroll(s0.a1)"), "too_much_code");
+  EXPECT_EQ(refusal(large, "unroll(s0.a2); unroll(s0.a1); vectorize(s0.a0)"), "too_much_code");
+  EXPECT_EQ(refusal(large, "unroll(s0.a2)"), "legal");
+}
+
 TEST(ComputeAtErrors, ReadersMustBeInside) {
   EXPECT_EQ(refusal(rows(), "compute_at(s1, s0.a0, local)"), "stage_is_output");
   EXPECT_EQ(refusal(rows(), "compute_at(s0, s0.a0, local)"), "reader_outside");
