@@ -31,6 +31,19 @@ std::uint64_t hash_of(const AttributeValue& value) {
                     value);
 }
 
+/// No extent is negative, and what is known of the element count is within what any memory holds.
+void require_sizes(const TensorType& type, const ir::VarTable& symbols) {
+  constexpr std::int64_t most = std::int64_t{1} << 48;
+  std::int64_t count = 1;
+  bool fits = true;
+  for (const Dim& dim : type.shape) {
+    const std::int64_t* extent = ir::as_int(dim);
+    if (extent == nullptr || *extent == 0) continue;
+    fits = fits && *extent > 0 && !__builtin_mul_overflow(count, *extent, &count) && count <= most;
+  }
+  if (!fits) throw_user_error("{} is no tensor that can be held", to_string(type, symbols));
+}
+
 std::uint64_t hash_of(const Op& op) {
   std::uint64_t h = combine64(static_cast<std::uint64_t>(op.kind), op.inputs.size());
   for (const ValueId input : op.inputs) h = combine64(combine64(h, index_of(input.op)), input.output);
@@ -153,6 +166,7 @@ ValueId Graph::intern(Op op) {
 ValueId Graph::add_input(std::string name, TensorType type) {
   for (const OpId id : inputs_)
     if (op(id).name == name) throw_user_error("input '{}' is declared twice", name);
+  require_sizes(type, symbols_);
   Op op;
   op.kind = OpKind::input;
   op.name = std::move(name);
@@ -189,6 +203,7 @@ ValueId Graph::add(OpKind kind, std::vector<ValueId> inputs, Attributes attribut
   op.kind = kind;
   try {
     op.outputs = row.infer(types, attributes);
+    for (const TensorType& output : op.outputs) require_sizes(output, symbols_);
   } catch (const UserError& error) {
     std::vector<std::string> operands;
     for (const TensorType& operand : types) operands.push_back(to_string(operand, symbols_));

@@ -91,6 +91,46 @@ TEST(Slice, StepsBothWays) {
   EXPECT_THAT(refusal({{DType::f32, {3}}}, cut({1, 0}, {2, 1}, {1, 1})), HasSubstr("'starts' has 2 entries"));
 }
 
+TEST(Movement, NumbersOutOfAllRangeAreRefused) {
+  const std::int64_t huge = std::int64_t{1} << 62, lowest = -huge - huge;
+  const testing::InputType x{DType::f32, {4, 4}};
+  using Inputs = std::vector<ValueId>;
+  EXPECT_THAT(refusal({x},
+                      [=](Graph& g, const Inputs& v) {
+                        return ops::tile(g, v[0], {huge, 1});
+                      }),
+              HasSubstr("tile"));
+  EXPECT_THAT(refusal({x},
+                      [=](Graph& g, const Inputs& v) {
+                        return ops::reshape(g, v[0], {huge, huge});
+                      }),
+              HasSubstr("reshape"));
+  EXPECT_THAT(refusal({x},
+                      [=](Graph& g, const Inputs& v) {
+                        return ops::pad(g, v[0], {huge, 0, huge, 0});
+                      }),
+              HasSubstr("pad"));
+  EXPECT_THAT(refusal({x},
+                      [=](Graph& g, const Inputs& v) {
+                        return ops::slice(g, v[0], {huge, 0}, {2, 4}, {1, 1});
+                      }),
+              HasSubstr("slice"));
+  EXPECT_THAT(refusal({x},
+                      [=](Graph& g, const Inputs& v) {
+                        return ops::slice(g, v[0], {0, 0}, {2, 4}, {lowest, 1});
+                      }),
+              HasSubstr("slice"));
+  EXPECT_THAT(refusal({x},
+                      [=](Graph& g, const Inputs& v) {
+                        return ops::expand(g, v[0], {huge, 4, 4});
+                      }),
+              HasSubstr("no tensor that can be held"));
+  EXPECT_THAT(refusal({}, [=](Graph& g, const Inputs&) { return ops::iota(g, DType::i8, {-2}, 0); }),
+              HasSubstr("i8[-2] is no tensor"));
+  EXPECT_THAT(refusal({x}, [=](Graph& g, const Inputs& v) { return ops::softmax(g, v[0], lowest); }),
+              HasSubstr("axis"));
+}
+
 TEST(Pad, Modes) {
   auto pad = [](Ints pads, std::string mode, double value = 0) {
     return [=](Graph& g, const auto& x) { return ops::pad(g, x[0], pads, mode, value); };

@@ -126,7 +126,8 @@ TEST(Conv, Refusals) {
               HasSubstr("a window of 9 does not fit into axis 2"));
   EXPECT_THAT(refusal({x, {DType::f32, {8, 4, 3}}, {DType::f32, {7}}}, conv()), HasSubstr("bias [7]"));
   EXPECT_THAT(refusal({x, {DType::f32, {8, 4, 3}}, {DType::f16, {8}}}, conv()), HasSubstr("the bias is f16"));
-  EXPECT_THAT(refusal({x, {DType::f32, {8, 4, 3}}}, conv({.strides = {0}})), HasSubstr("'strides'"));
+  EXPECT_THAT(refusal({x, {DType::f32, {8, 4, 3}}}, conv({.strides = {0}})),
+              HasSubstr("'strides' has the entry 0; accepted: 1 to"));
   EXPECT_THAT(refusal({x, {DType::f32, {8, 4, 3}}}, conv({.pads = {1}})), HasSubstr("'pads'"));
   EXPECT_THAT(refusal({{DType::f32, {4, 8}}, {DType::f32, {8, 4}}}, conv()),
               HasSubstr("conv: input [4, 8] has no spatial axis"));

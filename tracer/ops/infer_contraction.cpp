@@ -11,15 +11,24 @@ struct WindowAttributes {
   std::vector<std::int64_t> strides, dilations, pads;
 };
 
+/// Bounds the numbers that window arithmetic multiplies, so that it cannot overflow.
+constexpr std::int64_t largest = std::int64_t{1} << 30;
+
+void require_between(const std::vector<std::int64_t>& values, std::int64_t least, std::string_view name) {
+  for (std::int64_t value : values)
+    if (value < least || value > largest)
+      throw_user_error("'{}' has the entry {}; accepted: {} to {}", name, value, least, largest);
+}
+
 WindowAttributes window(const Attributes& attributes, std::size_t rank) {
   WindowAttributes w{attributes.get_ints("strides"), attributes.get_ints("dilations"),
                      attributes.get_ints("pads")};
   if (w.strides.size() != rank || w.dilations.size() != rank || w.pads.size() != 2 * rank)
     throw_user_error("'strides', 'dilations' and 'pads' must have {}, {} and {} entries", rank, rank,
                      2 * rank);
-  auto positive = [](std::int64_t v) { return v >= 1; };
-  if (!std::ranges::all_of(w.strides, positive) || !std::ranges::all_of(w.dilations, positive))
-    throw_user_error("'strides' and 'dilations' must be at least 1");
+  require_between(w.strides, 1, "strides");
+  require_between(w.dilations, 1, "dilations");
+  require_between(w.pads, -largest, "pads");
   return w;
 }
 
@@ -126,6 +135,7 @@ Types infer_conv_transpose(std::span<const TensorType> inputs, const Attributes&
   const std::vector<std::int64_t>& output_padding = attributes.get_ints("output_padding");
   if (output_padding.size() != rank)
     throw_user_error("'output_padding' has {} entries for {} spatial axes", output_padding.size(), rank);
+  require_between(output_padding, 0, "output_padding");
   const std::vector<std::int64_t> ws = to_ints(w.shape);
   const std::int64_t channels = to_ints({x.shape[1]})[0];
   if (groups < 1 || channels != ws[0] || channels % groups != 0)
@@ -150,6 +160,7 @@ Types infer_pool(std::span<const TensorType> inputs, const Attributes& attribute
   const auto& kernel = attributes.get_ints("kernel");
   if (kernel.size() != rank)
     throw_user_error("'kernel' has {} entries for {} spatial axes", kernel.size(), rank);
+  require_between(kernel, 1, "kernel");
   const std::string& op = attributes.get_text("op");
   const bool with_indices = attributes.get_int_or("with_indices", 0) != 0;
   require_one_of(op, {"max", "average", "lp"}, "pooling");

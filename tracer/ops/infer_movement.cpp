@@ -13,6 +13,12 @@ const std::vector<std::int64_t>& list(const Attributes& attributes, std::string_
   return values;
 }
 
+std::int64_t product(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  if (__builtin_mul_overflow(a, b, &result)) throw_user_error("extents {} and {} multiply to too much", a, b);
+  return result;
+}
+
 void require_index_type(const TensorType& indices) {
   if (indices.dtype != DType::i32 && indices.dtype != DType::i64)
     throw_user_error("indices must be i32 or i64, not {}", ir::to_string(indices.dtype));
@@ -46,11 +52,11 @@ Types infer_reshape(std::span<const TensorType> inputs, const Attributes& attrib
   Dim symbols;
   for (const Dim& dim : inputs[0].shape) {
     if (const auto* extent = ir::as_int(dim))
-      count *= *extent;
+      count = product(count, *extent);
     else
       symbols = symbols ? symbols * dim : dim;
   }
-  for (std::int64_t dim : wanted) known *= dim == -1 ? 1 : dim;
+  for (std::int64_t dim : wanted) known = dim == -1 ? known : product(known, dim);
   const auto open = std::ranges::count(wanted, -1);
   const bool divides = known > 0 && count % known == 0;
   const bool fits = open == 0 ? !symbols && count == known : open == 1 && divides;
@@ -125,6 +131,10 @@ Types infer_slice(std::span<const TensorType> inputs, const Attributes& attribut
       continue;
     }
     const std::int64_t extent = to_ints({inputs[0].shape[d]})[0];
+    const bool steps_out = sizes[d] > extent || (sizes[d] > 1 && (steps[d] >= extent || steps[d] <= -extent));
+    if (steps_out || starts[d] < 0 || starts[d] > extent)
+      throw_user_error("{} elements from {} in steps of {} leave axis {} of {}", sizes[d], starts[d],
+                       steps[d], d, to_string(inputs[0].shape));
     const std::int64_t last = starts[d] + (sizes[d] - 1) * steps[d];
     const bool inside = sizes[d] == 0 || (starts[d] >= 0 && starts[d] < extent && last >= 0 && last < extent);
     if (sizes[d] < 0 || steps[d] == 0 || !inside)
@@ -140,6 +150,9 @@ Types infer_pad(std::span<const TensorType> inputs, const Attributes& attributes
   const auto& pads = list(attributes, "pads", 2 * rank);
   const std::string& mode = attributes.get_text("mode");
   require_one_of(mode, {"constant", "reflect", "edge", "wrap"}, "padding mode");
+  constexpr std::int64_t largest = std::int64_t{1} << 48;
+  for (std::int64_t amount : pads)
+    if (amount < -largest || amount > largest) throw_user_error("'pads' has the entry {}", amount);
   Shape shape;
   for (std::size_t d = 0; d < rank; ++d) {
     shape.push_back(inputs[0].shape[d] + (pads[d] + pads[rank + d]));
@@ -157,7 +170,8 @@ Types infer_tile(std::span<const TensorType> inputs, const Attributes& attribute
   Shape shape;
   for (std::size_t d = 0; d < repeats.size(); ++d) {
     if (repeats[d] < 0) throw_user_error("'repeats' has the negative entry {}", repeats[d]);
-    shape.push_back(inputs[0].shape[d] * repeats[d]);
+    const auto* extent = ir::as_int(inputs[0].shape[d]);
+    shape.push_back(extent ? Dim(product(*extent, repeats[d])) : inputs[0].shape[d] * repeats[d]);
   }
   return {{inputs[0].dtype, shape}};
 }

@@ -74,8 +74,8 @@ Types infer_lrn(std::span<const TensorType> inputs, const Attributes& attributes
   require_float(inputs[0], "the operand");
   if (inputs[0].shape.size() < 2)
     throw_user_error("input {} has no channel axis", to_string(inputs[0].shape));
-  if (attributes.get_int("size") < 1)
-    throw_user_error("size={}; it must be at least 1", attributes.get_int("size"));
+  if (attributes.get_int("size") < 1 || attributes.get_int("size") > std::int64_t{1} << 30)
+    throw_user_error("size={}; accepted: 1 to 2^30", attributes.get_int("size"));
   return {inputs[0]};
 }
 
