@@ -158,6 +158,16 @@ TEST(Binary, SixtyFourBitIntegersAreExact) {
   EXPECT_EQ(run({huge, two}, binary(BinaryOp::gt)).int_at(0), 1);
 }
 
+TEST(Binary, IntegersHaveAResultAtTheirEnds) {
+  const double lowest = -2147483648.0;
+  EXPECT_THAT(binary_of(BinaryOp::div, DType::i32, {lowest}, {-1}), ElementsAre(lowest));
+  EXPECT_THAT(binary_of(BinaryOp::mod, DType::i64, {-9223372036854775808.0}, {-1}), ElementsAre(0));
+  EXPECT_THAT(binary_of(BinaryOp::pow, DType::i64, {1, -1}, {9e18, 9e18}), ElementsAre(1, 1));
+  EXPECT_THAT(binary_of(BinaryOp::shift_right, DType::i32, {-8, -8, 8}, {31, 99, -1}),
+              ElementsAre(-1, -1, 0));
+  EXPECT_THAT(binary_of(BinaryOp::shift_left, DType::u8, {3, 3}, {8, 255}), ElementsAre(0, 0));
+}
+
 TEST(Binary, NarrowFloatsRoundOnce) {
   EXPECT_THAT(binary_of(BinaryOp::add, DType::f16, {2048}, {1}), ElementsAre(2048));
   EXPECT_THAT(binary_of(BinaryOp::add, DType::bf16, {256}, {1}), ElementsAre(256));
@@ -183,6 +193,8 @@ TEST(Binary, Refusals) {
   EXPECT_THAT(refusal({{DType::boolean, {2}}, {DType::boolean, {2}}}, binary(BinaryOp::add)),
               HasSubstr("bool"));
   EXPECT_THAT(refusal({{DType::f32, {2}}, {DType::f32, {2}}}, binary(BinaryOp::bit_or)), HasSubstr("bit_or"));
+  EXPECT_THAT(refusal({{DType::i32, {2}}, {DType::i32, {2}}}, binary(BinaryOp::atan2)),
+              HasSubstr("atan2 does not take i32"));
 }
 
 TEST(Where, ChoosesAndBroadcasts) {

@@ -90,6 +90,8 @@ Types infer_binary(std::span<const TensorType> inputs, const Attributes& attribu
   if (ir::is_float(dtype) &&
       (is_logic(op) || op == ir::BinaryOp::shift_left || op == ir::BinaryOp::shift_right))
     throw_user_error("{} does not take {}", attributes.get_text("op"), ir::to_string(dtype));
+  if (op == ir::BinaryOp::atan2 && !ir::is_float(dtype))
+    throw_user_error("atan2 does not take {}", ir::to_string(dtype));
   return {
       {ir::is_comparison(op) ? DType::boolean : dtype, broadcast_shapes(inputs[0].shape, inputs[1].shape)}};
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ir/integer_ops.h"
 #include "ir/support/check.h"
 #include "ir/support/error.h"
 #include "tracer/ops/infer.h"
@@ -80,48 +81,11 @@ double binary_of(BinaryOp op, double a, double b) {
   }
 }
 
-/// On 64-bit integers, signed or unsigned; the result is stored with the width of the dtype.
-template <class Int>
-Int binary_of_ints(BinaryOp op, Int a, Int b) {
-  using Wrapped = std::uint64_t;
-  switch (op) {
-    case BinaryOp::add: return static_cast<Int>(static_cast<Wrapped>(a) + static_cast<Wrapped>(b));
-    case BinaryOp::sub: return static_cast<Int>(static_cast<Wrapped>(a) - static_cast<Wrapped>(b));
-    case BinaryOp::mul: return static_cast<Int>(static_cast<Wrapped>(a) * static_cast<Wrapped>(b));
-    case BinaryOp::div:
-    case BinaryOp::mod:
-    case BinaryOp::floor_div:
-    case BinaryOp::floor_mod: {
-      if (b == 0) throw_user_error("integer division by zero");
-      const Int quotient = static_cast<Int>(a / b), rest = static_cast<Int>(a % b);
-      const bool mend = rest != 0 && (rest < 0) != (b < 0);
-      if (op == BinaryOp::div) return quotient;
-      if (op == BinaryOp::mod) return rest;
-      if (op == BinaryOp::floor_div) return static_cast<Int>(mend ? quotient - 1 : quotient);
-      return static_cast<Int>(mend ? rest + b : rest);
-    }
-    case BinaryOp::min: return a < b ? a : b;
-    case BinaryOp::max: return a > b ? a : b;
-    case BinaryOp::pow: {
-      if (b < 0) return a == 1 ? 1 : a == static_cast<Int>(-1) ? (b % 2 == 0 ? 1 : static_cast<Int>(-1)) : 0;
-      Wrapped result = 1;
-      for (Int i = 0; i < b; ++i) result *= static_cast<Wrapped>(a);
-      return static_cast<Int>(result);
-    }
-    case BinaryOp::eq: return a == b;
-    case BinaryOp::ne: return a != b;
-    case BinaryOp::lt: return a < b;
-    case BinaryOp::le: return a <= b;
-    case BinaryOp::gt: return a > b;
-    case BinaryOp::ge: return a >= b;
-    case BinaryOp::bit_and: return a & b;
-    case BinaryOp::bit_or: return a | b;
-    case BinaryOp::bit_xor: return a ^ b;
-    case BinaryOp::shift_left: return b >= 64 ? 0 : static_cast<Int>(static_cast<Wrapped>(a) << b);
-    case BinaryOp::shift_right: return b >= 64 ? 0 : static_cast<Int>(a >> b);
-    case BinaryOp::atan2: break;
-  }
-  TS_UNREACHABLE("binary operation on integers");
+/// What integers give is stated once, for the IR and for here.
+std::int64_t binary_of(BinaryOp op, DType dtype, std::int64_t a, std::int64_t b) {
+  const auto result = ir::integer_binary(op, dtype, a, b);
+  if (!result) throw_user_error("integer division by zero");
+  return *result;
 }
 
 HostTensor output_of(std::vector<TensorType> types) { return {types[0].dtype, to_ints(types[0].shape)}; }
@@ -163,12 +127,8 @@ Tensors reference_binary(std::span<const HostTensor> inputs, const Attributes& a
     const std::int64_t i = flat_of(index, a_strides), j = flat_of(index, b_strides);
     if (ir::is_float(a.dtype()))
       out.set(flat, binary_of(op, a.at(i), b.at(j)));
-    else if (a.dtype() == DType::u64)
-      out.set_int(flat,
-                  static_cast<std::int64_t>(binary_of_ints<std::uint64_t>(
-                      op, static_cast<std::uint64_t>(a.int_at(i)), static_cast<std::uint64_t>(b.int_at(j)))));
     else
-      out.set_int(flat, binary_of_ints<std::int64_t>(op, a.int_at(i), b.int_at(j)));
+      out.set_int(flat, binary_of(op, a.dtype(), a.int_at(i), b.int_at(j)));
   });
   return {out};
 }
