@@ -9,6 +9,25 @@ namespace tunesmith::schedules {
 using ir::Expr;
 using ir::Stmt;
 
+namespace {
+
+/// The order of a tile's dimensions: the axis that is vectorised innermost, so that vectors are whole.
+ir::Layout vectors_innermost(const TreeStage& s) {
+  std::optional<std::int32_t> vector;
+  for (const NodeIndex loop : s.order) {
+    const LoopId& id = s.nodes[loop].id;
+    if (s.nodes[loop].kind == ir::LoopKind::vectorize && !id.fused && id.axis < s.def.spatial.size())
+      vector = static_cast<std::int32_t>(id.axis);
+  }
+  std::vector<std::int32_t> order;
+  for (std::size_t a = 0; a < s.def.spatial.size(); ++a)
+    if (static_cast<std::int32_t>(a) != vector) order.push_back(static_cast<std::int32_t>(a));
+  if (vector) order.push_back(*vector);
+  return ir::Layout::permutation(order);
+}
+
+}  // namespace
+
 ir::BufferId Lowering::region_buffer(ir::BufferId buffer, const std::vector<Range>& axes, ir::Scope scope) {
   ir::Buffer local = tree_.kernel.buffer(buffer);
   local.role = ir::Role::temp;
@@ -41,6 +60,8 @@ Stmt Lowering::attached_producer(StageIndex producer, const Emit& rest) {
   std::vector<ir::BufferId> buffers;
   for (ir::BufferId output : s.def.outputs) {
     View next{true, region_buffer(output, axes, scope), {}};
+    if (scope == ir::Scope::registers && !s.is_copy)
+      nest_.buffers[ir::index_of(next.buffer)].layout = vectors_innermost(s);
     for (std::size_t d = 0; d < s.def.spatial.size(); ++d) next.base.push_back(axes[d].base);
     buffers.push_back(next.buffer);
     if (in_workspace) nest_.workspace.push_back(next.buffer);
@@ -97,25 +118,6 @@ bool Lowering::needed_outside(StageIndex stage, NodeIndex loop) const {
   }
   return false;
 }
-
-namespace {
-
-/// The order of a tile's dimensions: the axis that is vectorised innermost, so that vectors are whole.
-ir::Layout vectors_innermost(const TreeStage& s) {
-  std::optional<std::int32_t> vector;
-  for (const NodeIndex loop : s.order) {
-    const LoopId& id = s.nodes[loop].id;
-    if (s.nodes[loop].kind == ir::LoopKind::vectorize && !id.fused && id.axis < s.def.spatial.size())
-      vector = static_cast<std::int32_t>(id.axis);
-  }
-  std::vector<std::int32_t> order;
-  for (std::size_t a = 0; a < s.def.spatial.size(); ++a)
-    if (static_cast<std::int32_t>(a) != vector) order.push_back(static_cast<std::int32_t>(a));
-  if (vector) order.push_back(*vector);
-  return ir::Layout::permutation(order);
-}
-
-}  // namespace
 
 /// { T = identity or C; rest of the loops on T; consumers of T; C = T }
 Stmt Lowering::with_tile(StageIndex stage, std::size_t position) {

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <functional>
+
 #include "tests/schedules/schedule_testing.h"
 #include "tests/schedules/space_kernels.h"
 
@@ -157,6 +160,60 @@ TEST(CanonicalRows, LayerNorm) {
       "vectorize(s3.a1); "
       "vectorize(s0.a1); vectorize(s1.a1)";
   for (std::int64_t columns : {3, 8, 29}) expect_same_meaning(test::layer_norm(4, columns), text, 1e-5);
+}
+
+/// A reduction of each row of X to a tuple state of two components.
+Kernel pair_reduction(std::int64_t rows, std::int64_t columns, double identity,
+                      const std::function<std::vector<Expr>(const std::vector<Expr>&)>& update) {
+  Kernel kernel;
+  kernel.name = "pair";
+  const BufferId x = kernel.add_buffer({"X", DType::f32, {rows, columns}, Role::input, Scope::global, {}});
+  const BufferId a = kernel.add_buffer({"a", DType::f32, {rows}, Role::output, Scope::global, {}});
+  const BufferId b = kernel.add_buffer({"b", DType::f32, {rows}, Role::output, Scope::global, {}});
+  const VarId i = kernel.vars.add("i"), j = kernel.vars.add("j");
+  Combiner combiner;
+  combiner.kind = CombinerKind::tuple;
+  combiner.identity = {float_imm(identity), float_imm(0)};
+  for (auto* list : {&combiner.state, &combiner.value})
+    for (const char* name : {"a", "b"}) list->push_back(kernel.vars.add(name));
+  std::vector<Expr> operands;
+  for (const auto& list : {combiner.state, combiner.value})
+    for (VarId id : list) operands.push_back(var(id, DType::f32));
+  combiner.update = update(operands);
+  kernel.stages.push_back({"pair",
+                           {a, b},
+                           {{i, rows}},
+                           {{j, columns}},
+                           {load(x, DType::f32, {var(i), var(j)}), float_imm(1)},
+                           combiner});
+  return kernel;
+}
+
+TEST(CanonicalRows, OnlineSoftmaxKeepsMaximumAndSumInOnePass) {
+  auto update = [](const std::vector<Expr>& v) {
+    const Expr top = max(v[0], v[2]);
+    const Expr sum = v[1] * unary(UnaryOp::exp, v[0] - top) + v[3] * unary(UnaryOp::exp, v[2] - top);
+    return std::vector<Expr>{top, sum};
+  };
+  for (std::int64_t columns : {1, 16, 37}) {
+    const Kernel kernel = pair_reduction(3, columns, -1e30, update);
+    expect_same_meaning(kernel, "", 1e-5);
+    expect_same_meaning(kernel,
+                        "rfactor(s0, a1, 8); parallel(s0.a0); compute_at(s1, s0.a0, registers); "
+                        "reorder(s1.a2, s1.a1); vectorize(s1.a1); unroll(s0.a1)",
+                        1e-5);
+  }
+}
+
+TEST(CanonicalRows, ComponentsThatSwapNeedTheirOldValues) {
+  auto update = [](const std::vector<Expr>& v) { return std::vector<Expr>{v[1] + v[2], v[0] + v[3]}; };
+  Kernel kernel = pair_reduction(3, 7, 0, update);
+  kernel.stages[0].combiner->associative = false;
+  expect_same_meaning(kernel, "");
+  expect_same_meaning(kernel,
+                      "split(s0.a1, 3, peel); reorder(s0.a1.0, s0.a1.1, s0.a0); vectorize(s0.a0); "
+                      "accumulate(s0, s0.a1.0, registers)");
+  expect_same_meaning(kernel, "split(s0.a1, 3, peel); accumulate(s0, s0.a0, local)");
 }
 
 TEST(CanonicalMaps, TransposeInSquareTiles) {
