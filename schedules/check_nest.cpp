@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ir/traverse.h"
+#include "schedules/loads.h"
 
 namespace tunesmith::schedules {
 namespace {
@@ -47,10 +48,7 @@ class RegisterCheck {
     ir::for_each_child(
         s, [&](const ir::Stmt& child) { visit(child); },
         [&](const ir::Expr& e) {
-          ir::walk(e, [&](const ir::Expr& x) {
-            if (const auto* l = x.as<ir::Load>()) check(l->buffer, l->indices[0]);
-            return true;
-          });
+          for_each_load(e, [&](const ir::Load& l) { check(l.buffer, l.indices[0]); });
         });
     parallel_ -= is_parallel;
   }

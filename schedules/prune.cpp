@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ir/traverse.h"
+#include "schedules/loads.h"
 
 namespace tunesmith::schedules {
 namespace {
@@ -18,10 +19,7 @@ void mark_used(const Stmt& s, std::vector<bool>& used) {
     return true;
   });
   ir::walk_exprs(s, [&](const Expr& e) {
-    ir::walk(e, [&](const Expr& x) {
-      if (const auto* l = x.as<ir::Load>()) used[ir::index_of(l->buffer)] = true;
-      return true;
-    });
+    for_each_load(e, [&](const ir::Load& l) { used[ir::index_of(l.buffer)] = true; });
   });
 }
 

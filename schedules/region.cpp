@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "ir/support/check.h"
@@ -36,15 +37,18 @@ struct Read {
   bool guarded;
 };
 
-void collect(const Expr& e, ir::BufferId buffer, bool guarded, std::vector<Read>& reads) {
+using Seen = std::set<std::pair<const ir::ExprNode*, bool>>;
+
+void collect(const Expr& e, ir::BufferId buffer, bool guarded, Seen& seen, std::vector<Read>& reads) {
+  if (!seen.insert({&e.node(), guarded}).second) return;
   if (const auto* l = e.as<ir::Load>(); l && l->buffer == buffer) reads.push_back({l, guarded});
   if (const auto* s = e.as<ir::Select>()) {
-    collect(s->condition, buffer, guarded, reads);
-    collect(s->yes, buffer, true, reads);
-    collect(s->no, buffer, true, reads);
+    collect(s->condition, buffer, guarded, seen, reads);
+    collect(s->yes, buffer, true, seen, reads);
+    collect(s->no, buffer, true, seen, reads);
     return;
   }
-  ir::for_each_child(e, [&](const Expr& child) { collect(child, buffer, guarded, reads); });
+  ir::for_each_child(e, [&](const Expr& child) { collect(child, buffer, guarded, seen, reads); });
 }
 
 /// The hull of both ranges.
@@ -125,7 +129,8 @@ void RegionFinder::add_reads(StageIndex reader, ir::BufferId buffer, const std::
                              std::vector<std::optional<Range>>& region) const {
   const ir::Stage& def = tree_.stages[reader].def;
   std::vector<Read> reads;
-  for (const Expr& value : def.values) collect(value, buffer, false, reads);
+  Seen seen;
+  for (const Expr& value : def.values) collect(value, buffer, false, seen, reads);
   if (reads.empty()) return;
   const std::vector<ir::Axis> axes = all_axes(def);
   const std::vector<Range> ranges = axes_of(reader);

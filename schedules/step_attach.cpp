@@ -1,7 +1,7 @@
 // compute_at and reverse_compute_at: where in another stage's loops a stage runs.
 #include <algorithm>
 
-#include "ir/traverse.h"
+#include "schedules/loads.h"
 #include "schedules/steps.h"
 
 namespace tunesmith::schedules {
@@ -63,11 +63,7 @@ std::optional<std::vector<NodeIndex>> axes_along(const LoopTree& tree, StageInde
       known = host_axis;
     }
   };
-  for (const ir::Expr& value : def.values)
-    ir::walk(value, [&](const ir::Expr& e) {
-      if (const auto* l = e.as<ir::Load>()) see_load(*l);
-      return pointwise;
-    });
+  for (const ir::Expr& value : def.values) for_each_load(value, see_load);
   if (!pointwise || !any) return std::nullopt;
   // Each axis of the host is walked by one axis: else points would be computed twice, or never.
   for (NodeIndex a = 0; a < tree.stages[host].def.spatial.size(); ++a)

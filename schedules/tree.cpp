@@ -4,6 +4,7 @@
 
 #include "ir/support/check.h"
 #include "ir/traverse.h"
+#include "schedules/loads.h"
 
 namespace tunesmith::schedules {
 
@@ -71,10 +72,7 @@ std::optional<StageIndex> LoopTree::producer(ir::BufferId buffer) const {
 bool LoopTree::reads(StageIndex reader, ir::BufferId buffer) const {
   bool found = false;
   for (const ir::Expr& value : stages[reader].def.values)
-    ir::walk(value, [&](const ir::Expr& e) {
-      if (const auto* l = e.as<ir::Load>()) found |= l->buffer == buffer;
-      return !found;
-    });
+    for_each_load(value, [&](const ir::Load& l) { found |= l.buffer == buffer; });
   return found;
 }
 
@@ -119,10 +117,8 @@ bool LoopTree::is_finished_before(StageIndex producer, StageIndex reader) const 
 bool LoopTree::inputs_finished(StageIndex stage) const {
   bool finished = true;
   for (const ir::Expr& value : stages[stage].def.values)
-    ir::walk(value, [&](const ir::Expr& e) {
-      if (const auto* l = e.as<ir::Load>())
-        if (const auto from = producer(l->buffer)) finished &= is_finished_before(*from, stage);
-      return finished;
+    for_each_load(value, [&](const ir::Load& l) {
+      if (const auto from = producer(l.buffer)) finished &= is_finished_before(*from, stage);
     });
   return finished;
 }

@@ -232,6 +232,21 @@ TEST(CanonicalMaps, ElementwiseInOneLoop) {
     for (std::int64_t columns : {1, 16, 45}) expect_same_meaning(test::elementwise(rows, columns), text);
 }
 
+TEST(CanonicalChains, SharedExpressionsAreWalkedOnce) {
+  // 2^60 nodes when written out.
+  auto deep = [](const Expr& x) {
+    Expr e = x;
+    for (int i = 0; i < 60; ++i) e = max(e * float_imm(0.5), e - float_imm(1));
+    return e;
+  };
+  const Kernel kernel = ir::testing::elementwise(DType::f32, {40, 3}, deep);
+  expect_same_meaning(kernel,
+                      "stage(b0, s0, s0.a0, local, row_major); split(s0.a1, 2, peel); vectorize(s0.a1.1)");
+  Kernel guarded = ir::testing::elementwise(
+      DType::f32, {40, 3}, [&](const Expr& x) { return select(x < float_imm(0), deep(x), deep(deep(x))); });
+  expect_same_meaning(guarded, "stage(b0, s0, s0.a0, local, row_major)");
+}
+
 TEST(CanonicalChains, TwoProductsShareTheirRows) {
   // s0 hidden, s1 relu or s1 the second product: the hidden rows of a block stay in its cache.
   const Kernel kernel = test::mlp(9, 5, 12, 7);
