@@ -83,6 +83,18 @@ Expected<std::vector<Record>, Error> Reader::collect(Statement& query) {
   return records;
 }
 
+Expected<std::vector<std::int64_t>, Error> Reader::integers(Statement& query) {
+  std::vector<std::int64_t> values;
+  while (true) {
+    const auto row = query.step();
+    if (!row) return Unexpected(row.error());
+    if (!*row) break;
+    values.push_back(query.integer(0));
+  }
+  query.reset();
+  return values;
+}
+
 Expected<std::int64_t, Error> Reader::text_id(std::string_view table, const Digest& key,
                                               std::string_view text) {
   auto query = statement(fmt::format("SELECT id FROM {} WHERE key = ?1 AND text = ?2", table));
@@ -114,22 +126,16 @@ Expected<std::optional<Record>, Error> Reader::record(std::int64_t id) {
 Expected<std::optional<Record>, Error> Reader::median_of_schedule(const Match& match, std::int64_t schedule) {
   auto query = statement(candidates_sql(true));
   if (!query) return Unexpected(query.error());
-  (*query)
-      ->bind(1, match.workload)
-      .bind(2, match.target)
-      .bind(3, static_cast<int>(Trust::measured_here))
-      .bind(4, match.language_major)
-      .bind(5, match.toolchain)
-      .bind(6, match.protocol)
-      .bind(7, schedule);
-  std::vector<std::int64_t> ids;
-  while (true) {
-    const auto row = (*query)->step();
-    if (!row) return Unexpected(row.error());
-    if (!*row) break;
-    ids.push_back((*query)->integer(0));
-  }
-  (*query)->reset();
+  auto rows = integers((*query)
+                           ->bind(1, match.workload)
+                           .bind(2, match.target)
+                           .bind(3, static_cast<int>(Trust::measured_here))
+                           .bind(4, match.language_major)
+                           .bind(5, match.toolchain)
+                           .bind(6, match.protocol)
+                           .bind(7, schedule));
+  if (!rows) return Unexpected(rows.error());
+  std::vector<std::int64_t> ids = *std::move(rows);
   while (!ids.empty()) {
     const auto middle = ids.begin() + static_cast<std::ptrdiff_t>((ids.size() - 1) / 2);
     auto found = record(*middle);
@@ -224,6 +230,30 @@ Expected<std::vector<Record>, Error> Reader::records(std::string_view workload, 
   return collect((*query)->bind(1, *workload_row).bind(2, *target_row));
 }
 
+Expected<std::optional<Record>, Error> Reader::seed_of_workload(const NeighbourQuery& wanted,
+                                                                std::int64_t workload) {
+  // Numbers of rows first: sorting whole records is slow.
+  auto query = statement(
+      "SELECT m.id FROM measurement m JOIN target g ON g.id = m.target_id JOIN schedule s ON s.id = "
+      "m.schedule_id "
+      "JOIN toolchain t ON t.id = m.toolchain_id JOIN source o ON o.id = m.source_id "
+      "WHERE m.workload_id = ?1 AND m.status = 0 AND g.kind = ?2 AND s.language_major = ?3 AND" +
+      std::string(not_retracted) + "ORDER BY g.text = ?4 DESC, m.trust DESC, m.median_ns, m.hash LIMIT ?5");
+  if (!query) return Unexpected(query.error());
+  auto ids = integers((*query)
+                          ->bind(1, workload)
+                          .bind(2, wanted.target_kind)
+                          .bind(3, wanted.language_major)
+                          .bind(4, wanted.target)
+                          .bind(5, seed_tries));
+  if (!ids) return Unexpected(ids.error());
+  for (const std::int64_t id : *ids) {
+    auto found = record(id);
+    if (!found || *found) return found;
+  }
+  return std::optional<Record>();
+}
+
 Expected<std::vector<Neighbour>, Error> Reader::neighbours(const NeighbourQuery& wanted) {
   auto rows = statement(
       "SELECT w.id, w.extents, w.key FROM workload w WHERE w.family_key = ?1 AND w.family = ?2 "
@@ -243,22 +273,12 @@ Expected<std::vector<Neighbour>, Error> Reader::neighbours(const NeighbourQuery&
   (*rows)->reset();
   std::ranges::sort(near);
 
-  auto seeds = statement(
-      std::string(record_columns) +
-      "WHERE m.workload_id = ?1 AND m.status = 0 AND g.kind = ?2 AND s.language_major = ?3 AND" +
-      std::string(not_retracted) + "ORDER BY g.text = ?4 DESC, m.trust DESC, m.median_ns, m.hash LIMIT ?5");
-  if (!seeds) return Unexpected(seeds.error());
   std::vector<Neighbour> result;
   for (const auto& [distance, key, id] : near) {
     if (result.size() >= wanted.limit) break;
-    auto found = collect((*seeds)
-                             ->bind(1, id)
-                             .bind(2, wanted.target_kind)
-                             .bind(3, wanted.language_major)
-                             .bind(4, wanted.target)
-                             .bind(5, seed_tries));
+    auto found = seed_of_workload(wanted, id);
     if (!found) return Unexpected(found.error());
-    if (!found->empty()) result.push_back({std::move(found->front()), distance});
+    if (*found) result.push_back({**std::move(found), distance});
   }
   return result;
 }

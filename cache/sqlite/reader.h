@@ -62,6 +62,11 @@ class Reader {
   Expected<std::optional<Record>, Error> record(std::int64_t id);
   /// Runs a query of records; damaged rows are left out.
   Expected<std::vector<Record>, Error> collect(Statement& query);
+  /// The first column of every row.
+  Expected<std::vector<std::int64_t>, Error> integers(Statement& query);
+  /// The fastest seed that a workload has, of the wanted target where there is one.
+  Expected<std::optional<Record>, Error> seed_of_workload(const NeighbourQuery& wanted,
+                                                          std::int64_t workload);
   void report(const DamagedRow& row) const;
 
   std::unique_ptr<Connection> connection_;
