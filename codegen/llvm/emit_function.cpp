@@ -111,15 +111,20 @@ void Emitter::emit_entry(const std::string& name, const ir::Stmt& body) {
 }
 
 /// The loop body becomes a function of its own; what it needs from outside travels in a closure on the stack:
-/// the buffer table, then the run-time variables.
+/// the buffer table, the run-time variables, the addresses of local buffers that are live around the loop.
 void Emitter::emit_parallel(const ir::For& loop) {
   std::vector<std::pair<ir::VarId, llvm::Value*>> captured;
   for (const auto& [id, binding] : bindings_)
     if (!binding.is_constant) captured.emplace_back(id, binding.value);
   std::ranges::sort(captured, {}, [](const auto& entry) { return index_of(entry.first); });
 
+  // Local buffers allocated around the loop lie in this thread's scratch: all threads get their addresses.
+  std::vector<std::pair<std::uint32_t, llvm::Value*>> shared;
+  for (const std::uint32_t id : f_.live_locals) shared.emplace_back(id, buffer_pointer(ir::BufferId{id}));
+
   llvm::Type* pointer = b_.getPtrTy();
   std::vector<llvm::Type*> fields(1 + captured.size(), b_.getInt64Ty());
+  fields.insert(fields.end(), shared.size(), pointer);
   fields[0] = pointer;
   auto* closure_type = llvm::StructType::get(context_, fields);
   llvm::IRBuilder<> entry(&f_.function->getEntryBlock(), f_.function->getEntryBlock().begin());
@@ -128,6 +133,9 @@ void Emitter::emit_parallel(const ir::For& loop) {
   for (std::size_t i = 0; i < captured.size(); ++i)
     b_.CreateStore(captured[i].second,
                    b_.CreateStructGEP(closure_type, closure, static_cast<unsigned>(i + 1)));
+  for (std::size_t i = 0; i < shared.size(); ++i)
+    b_.CreateStore(shared[i].second,
+                   b_.CreateStructGEP(closure_type, closure, static_cast<unsigned>(i + 1 + captured.size())));
 
   auto* body_type = llvm::FunctionType::get(
       b_.getVoidTy(), {pointer, b_.getInt64Ty(), b_.getInt64Ty(), b_.getInt32Ty(), pointer}, false);
@@ -152,6 +160,10 @@ void Emitter::emit_parallel(const ir::For& loop) {
   for (std::size_t i = 0; i < captured.size(); ++i)
     bindings_[captured[i].first].value = b_.CreateLoad(
         b_.getInt64Ty(), b_.CreateStructGEP(closure_type, body->getArg(0), static_cast<unsigned>(i + 1)));
+  for (std::size_t i = 0; i < shared.size(); ++i)
+    f_.buffer_pointers[shared[i].first] = b_.CreateLoad(
+        pointer,
+        b_.CreateStructGEP(closure_type, body->getArg(0), static_cast<unsigned>(i + 1 + captured.size())));
   f_.thread = body->getArg(3);
   f_.context = body->getArg(4);
 

@@ -22,7 +22,10 @@ void Emitter::emit(const ir::Stmt& s) {
       [&](const ir::Store& store) { emit_store(store); }, [&](const ir::If& branch) { emit_if(branch); },
       [&](const ir::Allocate& allocate) {
         f_.registers.erase(index_of(allocate.buffer));  // contents are undefined at entry
+        const bool local = nest_.buffer(allocate.buffer).scope == ir::Scope::local;
+        if (local) f_.live_locals.push_back(index_of(allocate.buffer));
         emit(allocate.body);
+        if (local) f_.live_locals.pop_back();
       },
       [&](const ir::Block& block) {
         for (const ir::Stmt& child : block.stmts) emit(child);

@@ -87,6 +87,7 @@ class Emitter {
     std::unordered_map<std::uint32_t, llvm::Value*> buffer_pointers;
     std::map<PointerKey, llvm::Value*> pointers;  // bumped pointers of the loops around
     std::unordered_map<std::uint32_t, std::vector<RegisterSlot>> registers;
+    std::vector<std::uint32_t> live_locals;  // local buffers whose Allocate is being emitted
   };
 
   // emit_function.cpp: functions, parallel loops, where buffers live.
