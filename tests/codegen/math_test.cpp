@@ -15,7 +15,7 @@ namespace {
 using ir::UnaryOp;
 
 /// y = op(x), vectorized.
-std::vector<float> apply(UnaryOp op, const std::vector<float>& x) {
+std::vector<float> run_math(UnaryOp op, const std::vector<float>& x) {
   ir::LoopNest nest;
   nest.name = "math";
   const auto size = static_cast<std::int64_t>(x.size());
@@ -73,7 +73,7 @@ std::vector<float> sweep(bool negative_too) {
 TEST(MathFunctions, StayInsideTheirBounds) {
   for (const MathBound& bound : math_bounds) {
     const std::vector<float> x = sweep(bound.op != UnaryOp::log);
-    const std::vector<float> y = apply(bound.op, x);
+    const std::vector<float> y = run_math(bound.op, x);
     double worst = 0;
     float at = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -98,9 +98,9 @@ TEST(MathFunctions, SpecialValuesAreExact) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
   std::vector<float> x(16, 0.0f);
   x[0] = inf, x[1] = -inf, x[2] = nan, x[3] = 0.0f, x[4] = -1.0f, x[5] = 200.0f, x[6] = -200.0f;
-  const std::vector<float> e = apply(UnaryOp::exp, x), l = apply(UnaryOp::log, x),
-                           t = apply(UnaryOp::tanh, x);
-  const std::vector<float> f = apply(UnaryOp::erf, x), s = apply(UnaryOp::sigmoid, x);
+  const std::vector<float> e = run_math(UnaryOp::exp, x), l = run_math(UnaryOp::log, x),
+                           t = run_math(UnaryOp::tanh, x);
+  const std::vector<float> f = run_math(UnaryOp::erf, x), s = run_math(UnaryOp::sigmoid, x);
   EXPECT_EQ(e[0], inf);
   EXPECT_EQ(e[1], 0.0f);
   EXPECT_EQ(e[3], 1.0f);
