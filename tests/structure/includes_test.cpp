@@ -69,8 +69,9 @@ TEST(Rooms, IncludeOnlyEarlierRooms) {
     const std::string to = first_folder(include.path);
     if (!allowed.contains(to) || from == to) continue;
     EXPECT_TRUE(allowed.at(from).contains(to)) << include.file << " includes " << include.path;
-    if (from == "cache")
+    if (from == "cache") {
       EXPECT_TRUE(include.path.starts_with("ir/support/")) << include.file << " includes " << include.path;
+    }
   }
 }
 
