@@ -25,14 +25,15 @@ WriteQueue::WriteQueue(Commit commit) : commit_(std::move(commit)), process_(get
 
 WriteQueue::~WriteQueue() {
   if (process_ != getpid()) {
-    thread_.detach();  // the thread exists in the parent only
+    thread_.detach();          // the thread exists in the parent only,
+    (void)signals_.release();  // and destroying a condition that it waits on would wait for it for ever
     return;
   }
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
-  wake_.notify_all();
+  signals_->wake.notify_all();
   thread_.join();
   if (!waiting_.empty())
     log(LogLevel::error, "{} measurements could not be stored: {}", waiting_.size(), last_failure_.message);
@@ -49,7 +50,7 @@ Expected<void, Error> WriteQueue::push(std::vector<Record> records) {
   waiting_.insert(waiting_.end(), std::make_move_iterator(records.begin()),
                   std::make_move_iterator(records.end()));
   accepted_ += records.size();
-  wake_.notify_one();
+  signals_->wake.notify_one();
   return {};
 }
 
@@ -61,8 +62,8 @@ Expected<void, Error> WriteQueue::flush() {
   if (committed_ >= wanted) return {};
   ++flushing_;
   retry_at_ = steady_clock::now();
-  wake_.notify_one();
-  done_.wait(lock, [&] { return committed_ >= wanted || failures_ > failures; });
+  signals_->wake.notify_one();
+  signals_->done.wait(lock, [&] { return committed_ >= wanted || failures_ > failures; });
   --flushing_;
   if (committed_ >= wanted) return {};
   return Unexpected(last_failure_);
@@ -98,7 +99,7 @@ void WriteQueue::commit_batch(std::unique_lock<std::mutex>& lock) {
     ++failures_;
     retry_at_ = steady_clock::now() + retry_interval;
   }
-  done_.notify_all();
+  signals_->done.notify_all();
 }
 
 void WriteQueue::work() {
@@ -107,9 +108,9 @@ void WriteQueue::work() {
     if (batch_is_due(steady_clock::now())) {
       commit_batch(lock);
     } else if (waiting_.empty()) {
-      wake_.wait(lock);
+      signals_->wake.wait(lock);
     } else {
-      wake_.wait_until(lock, next_wake());
+      signals_->wake.wait_until(lock, next_wake());
     }
   }
   const std::uint64_t failures = failures_;

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -56,8 +57,10 @@ class WriteQueue {
   Commit commit_;
   const pid_t process_;
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::condition_variable done_;
+  struct Signals {
+    std::condition_variable wake, done;
+  };
+  std::unique_ptr<Signals> signals_ = std::make_unique<Signals>();
   std::deque<Record> waiting_;
   std::chrono::steady_clock::time_point oldest_{};
   std::chrono::steady_clock::time_point retry_at_{};

@@ -48,8 +48,16 @@ TEST(LlvmBackend, RandomNestsComputeWhatTheInterpreterComputes) {
       continue;
     }
     ++compared;
-    for (std::size_t i = 0; i < want->size(); ++i)
-      ASSERT_TRUE(close((*got)[i], (*want)[i])) << "output " << i << " of\n" << ir::print(nest);
+    std::size_t i = 0;
+    for (const ir::BufferId id : nest.arguments) {
+      const ir::Buffer& buffer = nest.buffer(id);
+      if (buffer.role != ir::Role::output) continue;
+      // The padding of a blocked layout is nobody's business.
+      ASSERT_TRUE(close(ir::from_physical((*got)[i], buffer), ir::from_physical((*want)[i], buffer)))
+          << "output " << i << " of\n"
+          << ir::print(nest);
+      ++i;
+    }
   }
   EXPECT_GE(compared, 40) << refused << " were refused";
 }

@@ -42,7 +42,9 @@ class Cli : public testing::Test {
   }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string db() const { return "--db " + path("tuning.db"); }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(path(name), std::ios::binary) << text; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::binary) << text;
+  }
 
   /// Bad input: exit 2, one line that names the thing at fault, nothing on standard output.
   void expect_refused(const std::string& arguments, const std::string& named) const {
@@ -72,7 +74,8 @@ TEST_F(Cli, BadOptionsAreNamed) {
   expect_refused("tune " + small + " --trials 0 " + db(), "trials");
   expect_refused("tune " + small + " --nonsense " + db(), "nonsense");
   expect_refused("run " + small + " --target gpu9 " + db(), "gpu9");
-  expect_refused("run model.onnx --shape x=1xqx3 " + db(), "model.onnx");
+  expect_refused("run model.onnx --shape x=1xqx3 " + db(), "'q'");
+  expect_refused("run model.onnx --shape 3x4 " + db(), "3x4");
   expect_refused("", "subcommand");
 }
 
