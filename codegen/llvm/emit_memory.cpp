@@ -63,6 +63,7 @@ void Emitter::collect_pointers(const ir::Stmt& body, ir::VarId loop_var,
   auto see = [&](ir::BufferId buffer, const ir::Expr& index) {
     if (nest_.buffer(buffer).scope == ir::Scope::registers) return;
     Address address = address_of(index);
+    if (!address.is_regular) return;  // one address a lane
     bool steps = false;
     std::vector<Address::Term> known;
     for (const Address::Term& term : address.terms) {
