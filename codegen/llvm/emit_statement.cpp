@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <unordered_map>
 
 #include "codegen/llvm/emitter.h"
 #include "ir/traverse.h"
@@ -144,10 +145,55 @@ int Emitter::lanes_for(const ir::Stmt& body) const {
   return std::max(1, target_.vector_bytes / static_cast<int>(widest));
 }
 
+/// True where an iteration reads what an earlier one stored: an element that every iteration stores to,
+/// unless it is only the accumulator of a sum, product, minimum or maximum. Such loops run lane by lane.
+bool Emitter::carries_values(const ir::For& loop) {
+  const void* node = &loop.body.node();
+  if (const auto it = carries_values_.find(node); it != carries_values_.end()) return it->second;
+  std::unordered_map<std::uint32_t, int> loads;  // of each buffer, in the whole body
+  ir::walk_exprs(loop.body, [&](const ir::Expr& root) {
+    ir::walk(root, [&](const ir::Expr& e) {
+      if (const auto* load = e.as<ir::Load>()) ++loads[index_of(load->buffer)];
+      return true;
+    });
+  });
+  bool has_lets = false;
+  bool carries = false;
+  ir::walk(loop.body, [&](const ir::Stmt& s) {
+    has_lets = has_lets || s.as<ir::Let>() != nullptr;
+    const auto* store = s.as<ir::Store>();
+    if (store == nullptr || has_lets || ir::uses_var(store->index, loop.var)) return true;
+    const auto* binary = store->value.as<ir::Binary>();
+    auto is_state = [&](const ir::Expr& e) {
+      const auto* load = e.as<ir::Load>();
+      return load != nullptr && load->buffer == store->buffer && ir::equal(load->indices[0], store->index);
+    };
+    const bool joins =
+        binary != nullptr && (binary->op == ir::BinaryOp::add || binary->op == ir::BinaryOp::mul ||
+                              binary->op == ir::BinaryOp::min || binary->op == ir::BinaryOp::max);
+    const bool left = joins && is_state(binary->a), right = joins && is_state(binary->b);
+    const bool accumulates =
+        (left && ir::uses_var(binary->b, loop.var)) || (right && ir::uses_var(binary->a, loop.var));
+    const int reads = loads[index_of(store->buffer)];
+    carries = carries || (reads > 0 && !(accumulates && reads == 1));
+    return true;
+  });
+  kept_bodies_.push_back(loop.body);
+  return carries_values_[node] = carries;
+}
+
 void Emitter::emit_vectorized(const ir::For& loop, std::int64_t extent) {
   if (in_vector_)
     throw EmitError{
         fmt::format("loop '{}' is vectorized inside a vectorized loop", nest_.vars.name(loop.var))};
+  if (carries_values(loop)) {
+    for (std::int64_t i = 0; i < extent; ++i) {
+      bindings_[loop.var] = {true, i, b_.getInt64(static_cast<std::uint64_t>(i)), ++depth_};
+      emit(loop.body);
+    }
+    bindings_.erase(loop.var);
+    return;
+  }
   const int full = lanes_for(loop.body);
   for (std::int64_t start = 0; start < extent; start += full) {
     const int lanes = static_cast<int>(std::min<std::int64_t>(full, extent - start));

@@ -105,6 +105,7 @@ class Emitter {
   void emit_for(const ir::For& loop);
   void emit_serial(const ir::For& loop, llvm::Value* extent);
   void emit_vectorized(const ir::For& loop, std::int64_t extent);
+  bool carries_values(const ir::For& loop);
   void emit_store(const ir::Store& store);
   bool emit_horizontal_reduction(const ir::Store& store, const Address& address);
   void emit_if(const ir::If& branch);
@@ -166,7 +167,9 @@ class Emitter {
   std::int64_t local_bytes_ = 0, workspace_bytes_ = 0;
   std::unordered_map<std::uint32_t, std::size_t> argument_index_;
   std::unordered_set<ir::VarId>
-      inner_constants_;         // unrolled and vectorized loops inside the loop being entered
+      inner_constants_;  // unrolled and vectorized loops inside the loop being entered
+  std::unordered_map<const void*, bool> carries_values_;  // by body of a vectorize loop
+  std::vector<ir::Stmt> kept_bodies_;
   std::vector<ir::Expr> kept_;  // keeps expressions alive that the caches know by address
 };
 
