@@ -157,12 +157,15 @@ bool Emitter::carries_values(const ir::For& loop) {
       return true;
     });
   });
-  bool has_lets = false;
+  std::vector<ir::VarId> varying{loop.var};  // with the lets that depend on it
+  auto varies = [&](const ir::Expr& e) {
+    return std::ranges::any_of(varying, [&](ir::VarId id) { return ir::uses_var(e, id); });
+  };
   bool carries = false;
   ir::walk(loop.body, [&](const ir::Stmt& s) {
-    has_lets = has_lets || s.as<ir::Let>() != nullptr;
+    if (const auto* let = s.as<ir::Let>(); let != nullptr && varies(let->value)) varying.push_back(let->var);
     const auto* store = s.as<ir::Store>();
-    if (store == nullptr || has_lets || ir::uses_var(store->index, loop.var)) return true;
+    if (store == nullptr || varies(store->index)) return true;
     const auto* binary = store->value.as<ir::Binary>();
     auto is_state = [&](const ir::Expr& e) {
       const auto* load = e.as<ir::Load>();
@@ -172,8 +175,7 @@ bool Emitter::carries_values(const ir::For& loop) {
         binary != nullptr && (binary->op == ir::BinaryOp::add || binary->op == ir::BinaryOp::mul ||
                               binary->op == ir::BinaryOp::min || binary->op == ir::BinaryOp::max);
     const bool left = joins && is_state(binary->a), right = joins && is_state(binary->b);
-    const bool accumulates =
-        (left && ir::uses_var(binary->b, loop.var)) || (right && ir::uses_var(binary->a, loop.var));
+    const bool accumulates = (left && varies(binary->b)) || (right && varies(binary->a));
     const int reads = loads[index_of(store->buffer)];
     carries = carries || (reads > 0 && !(accumulates && reads == 1));
     return true;
