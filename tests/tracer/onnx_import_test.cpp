@@ -97,6 +97,24 @@ TEST(OnnxImport, NamesAnAttributeThatIsUnknownMissingOrOfTheWrongType) {
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("'fast'"), HasSubstr("accepted: none, tanh")));
 }
 
+TEST(OnnxImport, RefusesAttributesOfAnotherOperatorSetRatherThanIgnoreThem) {
+  ModelText text{{{"Clip", {"x"}, {"y"}, {float_attribute("min", 0)}}}, {x23}, {y23}};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(Clip, opset 18)"), HasSubstr("'min'"), HasSubstr("operands")));
+  text.opset = 10;
+  EXPECT_NO_THROW(import_text(text));
+  text.opset = 18;
+  text.nodes[0] = {
+      "DepthToSpace", {"x"}, {"y"}, {int_attribute("blocksize", 2), text_attribute("mode", "XYZ")}};
+  text.inputs = {value_info("x", {1, 4, 2, 2})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("'XYZ'"), HasSubstr("accepted: DCR, CRD")));
+}
+
+TEST(OnnxImport, RefusesAConvolutionWithoutAWindow) {
+  const ModelText text{
+      {{"ConvInteger", {"x", "w"}, {"y"}}}, {value_info("x", {1, 1, 4, 4}), value_info("w", {1})}, {y23}};
+  EXPECT_THAT(refusal(text), HasSubstr("the weight has fewer than 3 dimensions"));
+}
+
 TEST(OnnxImport, NamesAnOperatorSetThatIsNotSupported) {
   ModelText text = relu();
   text.opset = 99;
@@ -150,6 +168,8 @@ TEST(OnnxImport, NamesATensorWhoseDataAreMissing) {
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("-3")));
   text.initializers = {f32_tensor("w", {1 << 30, 1 << 30, 1 << 30}, {1})};
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("out of range")));
+  text.initializers = {f32_tensor("w", {1 << 16, 1 << 16}, {1})};  // must not ask for 16 GiB first
+  EXPECT_THAT(refusal(text), HasSubstr("has 1 values"));
   text.initializers = {tensor_head("w", {1}, onnx_string)};
   EXPECT_THAT(refusal(text), HasSubstr("element type 8"));
 }
@@ -168,6 +188,10 @@ TEST(OnnxImport, TakesNoExternalDataFromOutsideTheFolder) {
   EXPECT_THAT(told(""), HasSubstr("does not lie in the model's folder"));
   EXPECT_THAT(told("absent.bin"), AllOf(HasSubstr("tensor 'w'"), HasSubstr("absent.bin")));
   std::ofstream(folder / "short.bin") << "12345678";
+  std::error_code error;
+  std::filesystem::remove(folder / "link.bin", error);
+  std::filesystem::create_symlink("/etc/hostname", folder / "link.bin");
+  EXPECT_THAT(told("link.bin"), HasSubstr("does not lie in the model's folder"));
   EXPECT_THAT(told("short.bin"), AllOf(HasSubstr("short.bin"), HasSubstr("12 bytes")));
 }
 

@@ -81,6 +81,9 @@ inline Message external_tensor(std::string_view name, const Dims& dims, std::str
 inline Message int_attribute(std::string_view name, std::int64_t value) {
   return Message().text(1, name).number(3, value).number(20, 2);
 }
+inline Message float_attribute(std::string_view name, float value) {
+  return Message().text(1, name).real(2, value).number(20, 1);
+}
 inline Message text_attribute(std::string_view name, std::string_view value) {
   return Message().text(1, name).text(4, value).number(20, 3);
 }

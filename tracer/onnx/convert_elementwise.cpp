@@ -144,7 +144,9 @@ Values bit_cast(const Node& n) {
 Values clip(const Node& n) {
   Graph& g = n.graph();
   std::optional<ValueId> low = n.optional_input(1), high = n.optional_input(2);
-  if (n.opset() < 11) {
+  if (n.opset() >= 11) {
+    n.refuse_attributes("min max", "they are operands since opset 11");
+  } else {
     if (n.has("min")) low = ops::scalar_like(g, n.input(0), n.real("min", 0));
     if (n.has("max")) high = ops::scalar_like(g, n.input(0), n.real("max", 0));
   }

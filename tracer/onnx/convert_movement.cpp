@@ -145,6 +145,8 @@ Values slice(const Node& n) {
       n.refuse("axis {} or step {} is out of range", axes[i], steps[i]);
     const auto d = static_cast<std::size_t>(axes[i] < 0 ? axes[i] + rank : axes[i]);
     const std::int64_t extent = dims[d], step = steps[i];
+    strides[d] = step;
+    if (extent == 0) continue;  // nothing to take, whatever the bounds
     // Bounds count from the end where negative and are cut to the axis; walking backwards, -1 means before
     // the front.
     auto cut = [&](std::int64_t bound, std::int64_t low, std::int64_t high) {
@@ -155,7 +157,6 @@ Values slice(const Node& n) {
     sizes[d] = std::max<std::int64_t>(
         0, step > 0 ? (last - first + step - 1) / step : (first - last - step - 1) / -step);
     starts[d] = sizes[d] == 0 ? 0 : first;
-    strides[d] = step;
   }
   return {ops::slice(n.graph(), n.input(0), starts, sizes, strides)};
 }
@@ -174,6 +175,7 @@ Values split(const Node& n) {
 Values pad(const Node& n) {
   const std::size_t rank = n.rank(0);
   const bool old = n.opset() < 11;
+  if (!old) n.refuse_attributes("pads value", "they are operands since opset 11");
   Ints given = old ? n.integers("pads") : n.constant_ints(1, "pads");
   Ints pads = given;
   if (!old && n.has_input(3)) {
@@ -279,7 +281,9 @@ Values depth_to_space(const Node& n) {
   Graph& g = n.graph();
   const Ints d = n.dims(0);
   const std::int64_t b = block_size(n, d), c = d[1] / (b * b);
-  const bool crd = n.text("mode", "DCR") == "CRD";
+  const std::string mode = n.text("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD") n.refuse("attribute 'mode' is '{}'; accepted: DCR, CRD", mode);
+  const bool crd = mode == "CRD";
   const ValueId split =
       ops::reshape(g, n.input(0), crd ? Ints{d[0], c, b, b, d[2], d[3]} : Ints{d[0], b, b, c, d[2], d[3]});
   const ValueId moved = ops::transpose(g, split, crd ? Ints{0, 1, 4, 2, 5, 3} : Ints{0, 3, 4, 1, 5, 2});
@@ -332,6 +336,9 @@ Values resize(const Node& n) {
   o.sizes = dims;
   o.scales.assign(rank, 1.0);
   const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
+  if (!lists("stretch not_larger not_smaller", policy))
+    n.refuse("attribute 'keep_aspect_ratio_policy' is '{}'; accepted: stretch, not_larger, not_smaller",
+             policy);
   double common = policy == "not_smaller" ? 0 : std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const auto d =

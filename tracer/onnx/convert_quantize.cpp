@@ -80,6 +80,9 @@ Values dequantize_linear(const Node& n) {
 }
 
 Values quantize_linear(const Node& n) {
+  if (const std::int64_t precision = n.integer("precision", 0);
+      precision != 0 && dtype_of(static_cast<std::int32_t>(precision)) != DType::f32)
+    n.refuse("attribute 'precision' is {}; accepted: f32", precision);
   DType dtype = DType::u8;
   if (n.has_input(2))
     dtype = n.type(2).dtype;
@@ -119,6 +122,7 @@ Values matmul_integer(const Node& n) {
 
 ops::ConvOptions conv_options(const Node& n, std::size_t weight) {
   ops::ConvOptions o;
+  if (n.rank(weight) < 3) n.refuse("the weight has fewer than 3 dimensions");
   const std::size_t rank = n.rank(weight) - 2;
   o.strides = n.integers("strides", Ints(rank, 1));
   o.dilations = n.integers("dilations", Ints(rank, 1));

@@ -204,7 +204,7 @@ class Importer {
       const Conversion* row = find_conversion(proto.op_type());
       if (row == nullptr) node.refuse("this operator is not supported");
       for (const onnx::AttributeProto& attribute : proto.attribute())
-        if (!takes(row->attributes, attribute.name()))
+        if (!lists(row->attributes, attribute.name()))
           node.refuse("attribute '{}' is not supported", attribute.name());
       std::vector<ValueId> results = row->convert(node);
       for (const ValueId result : results)
@@ -218,16 +218,6 @@ class Importer {
     } catch (const std::out_of_range&) {
       throw_user_error("{}: an operand or attribute has fewer entries than it needs", node.where());
     }
-  }
-
-  static bool takes(std::string_view names, std::string_view name) {
-    while (!names.empty()) {
-      const std::size_t space = names.find(' ');
-      if (names.substr(0, space) == name) return true;
-      if (space == std::string_view::npos) break;
-      names.remove_prefix(space + 1);
-    }
-    return false;
   }
 
   const onnx::FunctionProto* find_function(const onnx::NodeProto& node) const {

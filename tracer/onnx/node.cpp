@@ -207,6 +207,21 @@ const onnx::GraphProto& Node::subgraph(std::string_view name) const {
   return attribute->g();
 }
 
+void Node::refuse_attributes(std::string_view names, std::string_view why) const {
+  for (const onnx::AttributeProto& attribute : proto_.attribute())
+    if (lists(names, attribute.name())) refuse("attribute '{}' is not supported: {}", attribute.name(), why);
+}
+
+bool lists(std::string_view names, std::string_view name) {
+  while (!names.empty()) {
+    const std::size_t space = names.find(' ');
+    if (names.substr(0, space) == name) return true;
+    if (space == std::string_view::npos) break;
+    names.remove_prefix(space + 1);
+  }
+  return false;
+}
+
 const Conversion* find_conversion(std::string_view name) {
   for (const auto table :
        {attention_conversions(), elementwise_conversions(), movement_conversions(), network_conversions(),

@@ -86,6 +86,8 @@ class Node {
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
     throw UserError(fmt::format(format, std::forward<Args>(args)...));
   }
+  /// Refuses the node when it has one of these attributes (names separated by spaces), because `why`.
+  void refuse_attributes(std::string_view names, std::string_view why) const;
   std::string where() const;
 
  private:
@@ -101,6 +103,9 @@ class Node {
   std::vector<std::optional<ValueId>> inputs_;
   mutable std::vector<bool> read_;  // by input
 };
+
+/// Whether `names`, separated by spaces, has `name`.
+bool lists(std::string_view names, std::string_view name);
 
 using ConvertFn = std::vector<ValueId> (*)(const Node& node);
 

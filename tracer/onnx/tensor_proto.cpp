@@ -1,5 +1,6 @@
 #include "tracer/onnx/tensor_proto.h"
 
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -53,14 +54,22 @@ std::size_t file_bytes(DType dtype, std::int64_t count) {
   return static_cast<std::size_t>((count + per_byte - 1) / per_byte);
 }
 
+std::uint64_t whole_number(const onnx::TensorProto& proto, const std::string& key, const std::string& text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    throw_user_error("{}: external data has {} '{}', which is not a whole number", name_of(proto), key, text);
+  return value;
+}
+
 std::string read_external(const onnx::TensorProto& proto, const std::string& folder, std::size_t expected) {
   std::string location;
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length;
   for (const auto& entry : proto.external_data()) {
     if (entry.key() == "location") location = entry.value();
-    if (entry.key() == "offset") offset = std::strtoull(entry.value().c_str(), nullptr, 10);
-    if (entry.key() == "length") length = std::strtoull(entry.value().c_str(), nullptr, 10);
+    if (entry.key() == "offset") offset = whole_number(proto, entry.key(), entry.value());
+    if (entry.key() == "length") length = whole_number(proto, entry.key(), entry.value());
   }
   const std::filesystem::path relative(location);
   bool escapes = location.empty() || relative.is_absolute();
@@ -68,16 +77,24 @@ std::string read_external(const onnx::TensorProto& proto, const std::string& fol
   if (folder.empty() || escapes)
     throw_user_error("{}: external data '{}' does not lie in the model's folder", name_of(proto), location);
   const std::filesystem::path path = std::filesystem::path(folder) / relative;
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(path, error)
+                        .lexically_relative(std::filesystem::weakly_canonical(folder, error));
+  if (error || real.empty() || *real.begin() == "..")  // a link may lead out
+    throw_user_error("{}: external data '{}' does not lie in the model's folder", name_of(proto), location);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw_user_error("{}: cannot read external data {}", name_of(proto), path.string());
   if (length && *length != expected)
     throw_user_error("{}: external data has {} bytes, the shape needs {}", name_of(proto), *length, expected);
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error || size < expected || offset > size - expected)  // told before memory is asked for
+    throw_user_error("{}: {} is too short: {} bytes from {} on are needed", name_of(proto), path.string(),
+                     expected, offset);
   std::string bytes(expected, '\0');
   file.seekg(static_cast<std::streamoff>(offset));
   file.read(bytes.data(), static_cast<std::streamsize>(expected));
   if (static_cast<std::size_t>(file.gcount()) != expected)
-    throw_user_error("{}: {} is too short: {} bytes from {} on are needed", name_of(proto), path.string(),
-                     expected, offset);
+    throw_user_error("{}: cannot read {} bytes of {}", name_of(proto), expected, path.string());
   return bytes;
 }
 
@@ -157,7 +174,10 @@ HostTensor tensor_of(const onnx::TensorProto& proto, const std::string& folder) 
   } else if (count > 0) {
     const std::int64_t stored = proto.float_data_size() + proto.double_data_size() + proto.int32_data_size() +
                                 proto.int64_data_size() + proto.uint64_data_size();
+    const std::int64_t needed = is_packed(dtype) ? static_cast<std::int64_t>(expected) : count;
     if (stored == 0) throw_user_error("{}: has no data, the shape needs {} elements", name_of(proto), count);
+    if (stored != needed)  // told before memory is asked for
+      throw_user_error("{}: has {} values, the shape needs {}", name_of(proto), stored, needed);
   }
   HostTensor tensor(dtype, shape);
   const auto raw = std::as_bytes(std::span(bytes.data(), bytes.size()));
