@@ -164,7 +164,7 @@ void CompiledModel::run_host_step(std::size_t s) {
     std::memcpy(tensor.mutable_bytes(), arguments_[s][i], tensor.byte_size());
     inputs.push_back(std::move(tensor));
   }
-  const auto results = tracer::op_row(op.kind).reference(inputs, op.attributes);
+  const auto results = tracer::evaluate_op(op.kind, inputs, op.attributes);
   for (std::size_t i = 0; i < step.outputs.size(); ++i)
     std::memcpy(arguments_[s][step.inputs.size() + i], results.at(step.outputs[i].output).bytes(),
                 results.at(step.outputs[i].output).byte_size());

@@ -24,10 +24,10 @@ TEST(OpTable, RowsAreComplete) {
     EXPECT_EQ(row.kind, static_cast<OpKind>(i));
     EXPECT_EQ(to_string(row.kind), row.name);
     EXPECT_TRUE(names.insert(row.name).second) << row.name;
-    const bool leaf = row.fusion == FusionClass::leaf, opaque = row.fusion == FusionClass::opaque;
+    const bool leaf = row.fusion == FusionKind::leaf, host = row.fusion == FusionKind::host;
     EXPECT_EQ(row.infer == nullptr, leaf) << row.name;
     EXPECT_EQ(row.reference == nullptr, leaf) << row.name;
-    EXPECT_EQ(row.lower == nullptr, leaf || opaque) << row.name;
+    EXPECT_EQ(row.lower == nullptr, leaf || host) << row.name;
     EXPECT_TRUE(row.max_inputs == -1 || row.min_inputs <= row.max_inputs) << row.name;
   }
 }

@@ -80,6 +80,33 @@ void require_bias(std::span<const TensorType> inputs, std::int64_t channels) {
                      ir::to_string(product_dtype(inputs[0].dtype)));
 }
 
+/// What conv and conv_transpose share: factors of one rank, a window, and groups that are no more than the
+/// channels.
+struct ConvOperands {
+  std::size_t rank = 0;  // spatial axes
+  WindowAttributes window;
+  std::vector<std::int64_t> weight;
+  std::int64_t channels = 0, groups = 1;
+
+  [[noreturn]] void refuse(std::span<const TensorType> inputs) const {
+    throw_user_error("input {}, weight {} and groups={} do not fit", to_string(inputs[0].shape),
+                     to_string(inputs[1].shape), groups);
+  }
+};
+
+ConvOperands conv_operands(std::span<const TensorType> inputs, const Attributes& attributes) {
+  const TensorType &x = inputs[0], &w = inputs[1];
+  require_rank(x, "input", 3);
+  if (w.shape.size() != x.shape.size())
+    throw_user_error("input {} and weight {} have different ranks", to_string(x.shape), to_string(w.shape));
+  require_factors(x, w, "the weight");
+  const std::size_t rank = x.shape.size() - 2;
+  const ConvOperands o{rank, window(attributes, rank), to_ints(w.shape), to_ints({x.shape[1]})[0],
+                       attributes.get_int("groups")};
+  if (o.groups < 1 || o.groups > std::max<std::int64_t>(1, o.channels)) o.refuse(inputs);
+  return o;
+}
+
 }  // namespace
 
 Types infer_matmul(std::span<const TensorType> inputs, const Attributes&) {
@@ -101,56 +128,32 @@ Types infer_matmul(std::span<const TensorType> inputs, const Attributes&) {
 }
 
 Types infer_conv(std::span<const TensorType> inputs, const Attributes& attributes) {
-  const TensorType& x = inputs[0];
-  const TensorType& w = inputs[1];
-  require_rank(x, "input", 3);
-  if (w.shape.size() != x.shape.size())
-    throw_user_error("input {} and weight {} have different ranks", to_string(x.shape), to_string(w.shape));
-  require_factors(x, w, "the weight");
-  const std::size_t rank = x.shape.size() - 2;
-  const WindowAttributes window_attributes = window(attributes, rank);
-  const std::int64_t groups = attributes.get_int("groups");
-  const std::vector<std::int64_t> ws = to_ints(w.shape);
-  const std::int64_t channels = to_ints({x.shape[1]})[0];
-  if (groups < 1 || channels != ws[1] * groups || ws[0] % groups != 0)
-    throw_user_error("input {}, weight {} and groups={} do not fit", to_string(x.shape), to_string(w.shape),
-                     groups);
-  require_bias(inputs, ws[0]);
-  Shape shape{x.shape[0], Dim(ws[0])};
-  for (std::size_t d = 0; d < rank; ++d)
-    shape.push_back(output_extent(x.shape[2 + d], ws[2 + d], window_attributes, d, false));
-  return {{product_dtype(x.dtype), shape}};
+  const ConvOperands o = conv_operands(inputs, attributes);
+  if (o.channels != o.weight[1] * o.groups || o.weight[0] % o.groups != 0) o.refuse(inputs);
+  require_bias(inputs, o.weight[0]);
+  Shape shape{inputs[0].shape[0], Dim(o.weight[0])};
+  for (std::size_t d = 0; d < o.rank; ++d)
+    shape.push_back(output_extent(inputs[0].shape[2 + d], o.weight[2 + d], o.window, d, false));
+  return {{product_dtype(inputs[0].dtype), shape}};
 }
 
 Types infer_conv_transpose(std::span<const TensorType> inputs, const Attributes& attributes) {
-  const TensorType& x = inputs[0];
-  const TensorType& w = inputs[1];
-  require_rank(x, "input", 3);
-  if (w.shape.size() != x.shape.size())
-    throw_user_error("input {} and weight {} have different ranks", to_string(x.shape), to_string(w.shape));
-  require_factors(x, w, "the weight");
-  const std::size_t rank = x.shape.size() - 2;
-  const WindowAttributes window_attributes = window(attributes, rank);
-  const std::int64_t groups = attributes.get_int("groups");
+  const ConvOperands o = conv_operands(inputs, attributes);
   const std::vector<std::int64_t>& output_padding = attributes.get_ints("output_padding");
-  if (output_padding.size() != rank)
-    throw_user_error("'output_padding' has {} entries for {} spatial axes", output_padding.size(), rank);
+  if (output_padding.size() != o.rank)
+    throw_user_error("'output_padding' has {} entries for {} spatial axes", output_padding.size(), o.rank);
   require_between(output_padding, 0, "output_padding");
-  const std::vector<std::int64_t> ws = to_ints(w.shape);
-  const std::int64_t channels = to_ints({x.shape[1]})[0];
-  if (groups < 1 || channels != ws[0] || channels % groups != 0)
-    throw_user_error("input {}, weight {} and groups={} do not fit", to_string(x.shape), to_string(w.shape),
-                     groups);
-  require_bias(inputs, ws[1] * groups);
-  Shape shape{x.shape[0], Dim(ws[1] * groups)};
-  for (std::size_t d = 0; d < rank; ++d) {
-    const std::int64_t more = (ws[2 + d] - 1) * window_attributes.dilations[d] + 1 + output_padding[d] -
-                              window_attributes.pads[d] - window_attributes.pads[rank + d];
-    shape.push_back((x.shape[2 + d] - 1) * window_attributes.strides[d] + more);
+  if (o.channels != o.weight[0] || o.channels % o.groups != 0) o.refuse(inputs);
+  require_bias(inputs, o.weight[1] * o.groups);
+  Shape shape{inputs[0].shape[0], Dim(o.weight[1] * o.groups)};
+  for (std::size_t d = 0; d < o.rank; ++d) {
+    const std::int64_t more = (o.weight[2 + d] - 1) * o.window.dilations[d] + 1 + output_padding[d] -
+                              o.window.pads[d] - o.window.pads[o.rank + d];
+    shape.push_back((inputs[0].shape[2 + d] - 1) * o.window.strides[d] + more);
     if (const auto* extent = ir::as_int(shape.back()); extent != nullptr && *extent < 0)
       throw_user_error("axis {} is cropped to {} by its pads", d + 2, *extent);
   }
-  return {{product_dtype(x.dtype), shape}};
+  return {{product_dtype(inputs[0].dtype), shape}};
 }
 
 Types infer_pool(std::span<const TensorType> inputs, const Attributes& attributes) {

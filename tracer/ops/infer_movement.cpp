@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "ir/support/error.h"
 #include "tracer/ops/infer.h"
@@ -230,12 +231,17 @@ Types infer_resize(std::span<const TensorType> inputs, const Attributes& attribu
                  "coordinate rule");
   require_one_of(attributes.get_text("nearest"), {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
                  "rounding");
-  if (coordinates == "tf_crop_and_resize" && attributes.get_floats("roi").size() != 2 * rank)
-    throw_user_error("'roi' has {} entries for {} dimensions; tf_crop_and_resize takes {}",
-                     attributes.get_floats("roi").size(), rank, 2 * rank);
+  // Geometry in floating point stays exact enough, and taps stay countable, within these bounds.
+  constexpr double largest = 1 << 20;
+  for (double scale : attributes.get_floats("scales"))
+    if (!(scale >= 1 / largest && scale <= largest)) throw_user_error("'scales' has the entry {}", scale);
+  for (double place : attributes.get_floats("roi"))
+    if (!(std::abs(place) <= largest)) throw_user_error("'roi' has the entry {}", place);
+  const std::size_t regions = attributes.get_floats("roi").size();
+  if (regions != 2 * rank && (regions != 0 || coordinates == "tf_crop_and_resize"))
+    throw_user_error("'roi' has {} entries for {} dimensions; {} are taken", regions, rank, 2 * rank);
   for (std::size_t d = 0; d < rank; ++d)
-    if (sizes[d] < 0 || attributes.get_floats("scales")[d] <= 0 ||
-        (sizes[d] > 0 && ir::is_int(inputs[0].shape[d], 0)))
+    if (sizes[d] < 0 || (sizes[d] > 0 && ir::is_int(inputs[0].shape[d], 0)))
       throw_user_error("axis {} of {} cannot be resized to {}", d, to_string(inputs[0].shape), sizes[d]);
   return {{inputs[0].dtype, to_shape(sizes)}};
 }

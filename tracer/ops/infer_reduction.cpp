@@ -100,7 +100,8 @@ Types infer_group_norm(std::span<const TensorType> inputs, const Attributes& att
     throw_user_error("input {} has no channel axis", to_string(inputs[0].shape));
   const Dim channels = inputs[0].shape[1];
   const std::int64_t groups = attributes.get_int("groups");
-  if (groups < 1 || to_ints({channels})[0] % groups != 0)
+  const std::int64_t count = to_ints({channels})[0];
+  if (groups < 1 || groups > std::max<std::int64_t>(1, count) || count % groups != 0)
     throw_user_error("groups={} does not divide {} channels", groups, to_string(inputs[0].shape));
   for (std::size_t i = 1; i < inputs.size(); ++i) {
     require_float(inputs[i], i == 1 ? "the scale" : "the bias");

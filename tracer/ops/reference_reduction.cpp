@@ -210,7 +210,7 @@ Tensors reference_rms_norm(std::span<const HostTensor> inputs, const Attributes&
 Tensors reference_group_norm(std::span<const HostTensor> inputs, const Attributes& attributes) {
   const HostTensor& x = inputs[0];
   const std::int64_t channels = x.shape()[1], groups = attributes.get_int("groups");
-  const std::int64_t plane = element_count(x.shape()) / std::max<std::int64_t>(1, x.shape()[0] * channels);
+  const std::int64_t plane = element_count(x.shape()) / (x.shape()[0] * channels);
   const Extents grouped{x.shape()[0] * groups, channels / groups * plane};
   HostTensor out(x.dtype(), x.shape());
   Rows(grouped, {false, true}).for_each_row([&](std::int64_t, auto places) {

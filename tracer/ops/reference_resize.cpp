@@ -8,9 +8,9 @@ namespace tunesmith::tracer {
 
 Tensors reference_resize(std::span<const HostTensor> inputs, const Attributes& attributes) {
   const HostTensor& x = inputs[0];
+  HostTensor out(x.dtype(), attributes.get_ints("sizes"));
   const std::vector<ResizeAxis> axes = resize_axes(x.shape(), attributes);
   const bool copies = attributes.get_text("mode") == "nearest";
-  HostTensor out(x.dtype(), attributes.get_ints("sizes"));
   const Extents strides = strides_of(x.shape());
   for_each_index(out.shape(), [&](std::span<const std::int64_t> index, std::int64_t flat) {
     // All products of one tap an axis, axis by axis.

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <optional>
 
-#include "tracer/op_table.h"
 #include "tracer/ops/lower_util.h"
 #include "tracer/passes/rebuild.h"
 
@@ -23,11 +22,6 @@ bool is_ordinary(const HostTensor& data) {
 /// A divisor that divides at least so many elements is inverted first.
 constexpr std::int64_t shared_by = 8;
 
-HostTensor evaluate(const char* op, const HostTensor& a, const HostTensor& b) {
-  const std::vector<HostTensor> operands{a, b};
-  return op_row(OpKind::binary).reference(operands, Attributes{{"op", std::string(op)}}).at(0);
-}
-
 /// A value and the constant that it is to be multiplied with.
 struct Product {
   ValueId value;
@@ -36,16 +30,10 @@ struct Product {
 
 class ArithmeticPass {
  public:
-  explicit ArithmeticPass(const Graph& source) : source_(source), rebuild_(source) {}
+  explicit ArithmeticPass(const Graph& source) : rebuild_(source) {}
 
   Graph run() {
-    for (std::uint32_t i = 0; i < source_.size(); ++i) {
-      const auto value = cheaper(source_.op(OpId{i}));
-      if (value)
-        rebuild_.replace({OpId{i}, 0}, *value);
-      else
-        rebuild_.copy(OpId{i});
-    }
+    rebuild_.replace_each([this](const Op& op) { return cheaper(op); });
     return std::move(rebuild_).finish();
   }
 
@@ -97,7 +85,7 @@ class ArithmeticPass {
     if (!divisor) return by_shared_reciprocal(op);
     if (!is_ordinary(*divisor)) return std::nullopt;
     const Product product{rebuild_(op.inputs[0]),
-                          evaluate("div", HostTensor::scalar(divisor->dtype(), 1), *divisor)};
+                          evaluate_binary("div", HostTensor::scalar(divisor->dtype(), 1), *divisor)};
     return join(product, op).value_or(multiply(product, op.name));
   }
 
@@ -122,7 +110,7 @@ class ArithmeticPass {
   std::optional<ValueId> join(const Product& outer, const Op& op) {
     const auto inner = as_product(outer.value);
     if (!inner || !is_ordinary(outer.factor) || !is_ordinary(inner->factor)) return std::nullopt;
-    const HostTensor factor = evaluate("mul", inner->factor, outer.factor);
+    const HostTensor factor = evaluate_binary("mul", inner->factor, outer.factor);
     const bool grew = factor.size() > std::max(inner->factor.size(), outer.factor.size());
     if (grew || !is_ordinary(factor) || !keeps_shape(inner->value, op)) return std::nullopt;
     return multiply({inner->value, factor}, op.name);
@@ -138,14 +126,18 @@ class ArithmeticPass {
 
   /// `value` without the scalar factor that it carries through reshapes and transposes.
   std::optional<Product> without_factor(ValueId value) {
-    const Op op = graph().op(value);
-    if (op.kind == OpKind::reshape || op.kind == OpKind::transpose) {
-      auto inner = without_factor(op.inputs[0]);
-      if (inner) inner->value = graph().add(op.kind, {inner->value}, op.attributes, op.name);
-      return inner;
+    std::vector<Op> moves;  // from the last to the first
+    for (;; value = moves.back().inputs[0]) {
+      const Op& op = graph().op(value);
+      if (op.kind != OpKind::reshape && op.kind != OpKind::transpose) break;
+      moves.push_back(op);
     }
     auto product = as_product(value);
-    if (!product || product->factor.size() != 1 || !keeps_shape(product->value, op)) return std::nullopt;
+    if (!product || product->factor.size() != 1 || !keeps_shape(product->value, graph().op(value)))
+      return std::nullopt;
+    for (; !moves.empty(); moves.pop_back())
+      product->value =
+          graph().add(moves.back().kind, {product->value}, moves.back().attributes, moves.back().name);
     return product;
   }
 
@@ -156,14 +148,13 @@ class ArithmeticPass {
       if (const auto product = without_factor(input)) {
         input = product->value;
         const HostTensor scalar = product->factor.reshaped({});
-        factor = factor ? evaluate("mul", *factor, scalar) : scalar;
+        factor = factor ? evaluate_binary("mul", *factor, scalar) : scalar;
       }
     if (!factor || !is_ordinary(*factor)) return std::nullopt;
     const ValueId product = graph().add(op.kind, std::move(inputs), op.attributes, op.name);
     return multiply({product, *factor}, op.name);
   }
 
-  const Graph& source_;
   GraphRebuilder rebuild_;
 };
 

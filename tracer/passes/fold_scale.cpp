@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "tracer/op_table.h"
 #include "tracer/ops/lower_util.h"
 #include "tracer/passes/rebuild.h"
 
@@ -13,24 +12,13 @@ using Extents = std::vector<std::int64_t>;
 
 namespace {
 
-HostTensor combine(const char* op, const HostTensor& a, const HostTensor& b) {
-  const std::vector<HostTensor> operands{a, b};
-  return op_row(OpKind::binary).reference(operands, Attributes{{"op", std::string(op)}}).at(0);
-}
-
 class ScaleFolder {
  public:
   explicit ScaleFolder(const Graph& source) : source_(source), rebuild_(source), uses_(count_uses(source)) {}
 
   Graph run() {
-    for (std::uint32_t i = 0; i < source_.size(); ++i) {
-      const Op& op = source_.op(OpId{i});
-      const auto folded = op.kind == OpKind::binary ? fold(op) : std::nullopt;
-      if (folded)
-        rebuild_.replace({OpId{i}, 0}, *folded);
-      else
-        rebuild_.copy(OpId{i});
-    }
+    rebuild_.replace_each(
+        [this](const Op& op) { return op.kind == OpKind::binary ? fold(op) : std::nullopt; });
     return std::move(rebuild_).finish();
   }
 
@@ -112,9 +100,9 @@ class ScaleFolder {
     const HostTensor* bias = conv.inputs.size() > 2 ? constant(conv.inputs[2]) : nullptr;
     if (!weight || (conv.inputs.size() > 2 && !bias) || weight->dtype() != channel.dtype())
       return std::nullopt;
-    const HostTensor scaled = combine(kind, *weight, weight_factors(conv, channel, weight->shape()));
+    const HostTensor scaled = evaluate_binary(kind, *weight, weight_factors(conv, channel, weight->shape()));
     std::optional<HostTensor> scaled_bias;
-    if (bias) scaled_bias = combine(kind, *bias, channel);
+    if (bias) scaled_bias = evaluate_binary(kind, *bias, channel);
     std::vector<ValueId> inputs{conv.inputs[0],
                                 graph().add_constant(scaled, graph().op(conv.inputs[1]).name)};
     if (scaled_bias) inputs.push_back(graph().add_constant(*scaled_bias, graph().op(conv.inputs[2]).name));
@@ -130,7 +118,7 @@ class ScaleFolder {
       bias = *old;
       name = graph().op(conv.inputs[2]).name;
     }
-    const ValueId shifted = graph().add_constant(combine(kind, bias, channel), name);
+    const ValueId shifted = graph().add_constant(evaluate_binary(kind, bias, channel), name);
     return graph().add(conv.kind, {conv.inputs[0], conv.inputs[1], shifted}, conv.attributes, conv.name);
   }
 
@@ -139,7 +127,7 @@ class ScaleFolder {
     if (op.kind == OpKind::matmul) {
       const HostTensor* weight = constant(op.inputs[1]);
       if (!weight || weight->rank() < 2 || weight->dtype() != column.dtype()) return std::nullopt;
-      const HostTensor scaled = combine(kind, *weight, column);
+      const HostTensor scaled = evaluate_binary(kind, *weight, column);
       const ValueId w = graph().add_constant(scaled, graph().op(op.inputs[1]).name);
       return graph().add(op.kind, {op.inputs[0], w}, op.attributes, op.name);
     }
@@ -151,7 +139,7 @@ class ScaleFolder {
       const auto offsets =
           per_dimension(*offset, to_ints(op.outputs[0].shape), op.outputs[0].shape.size() - 1);
       if (!offsets) continue;
-      const HostTensor scaled = combine(kind, *offsets, column);
+      const HostTensor scaled = evaluate_binary(kind, *offsets, column);
       const auto scaled_product = scale_matmul(product, kind, column);
       if (!scaled_product) continue;
       return graph().add(OpKind::binary, {*scaled_product, graph().add_constant(scaled)}, op.attributes,

@@ -4,7 +4,6 @@
 #include <array>
 #include <string_view>
 
-#include "tracer/op_table.h"
 #include "tracer/ops/lower_util.h"
 
 namespace tunesmith::tracer {
@@ -45,22 +44,7 @@ FusionKind fusion_kind(const Graph& graph, const Op& op) {
   const bool empty =
       std::ranges::any_of(op.outputs, has_no_elements) ||
       std::ranges::any_of(op.inputs, [&](ValueId input) { return has_no_elements(graph.type(input)); });
-  const OpRow& row = op_row(op.kind);
-  if (row.lower == nullptr || empty || !has_index_form(op)) return FusionKind::host;
-  switch (op.kind) {
-    case OpKind::pool:
-    case OpKind::lrn: return FusionKind::contraction;
-    default: break;
-  }
-  switch (row.fusion) {
-    case FusionClass::leaf: return FusionKind::leaf;
-    case FusionClass::elementwise:
-    case FusionClass::injective: return FusionKind::map;
-    case FusionClass::reduction: return FusionKind::rows;
-    case FusionClass::contraction: return FusionKind::contraction;
-    case FusionClass::opaque: return FusionKind::host;
-  }
-  return FusionKind::host;
+  return empty || !has_index_form(op) ? FusionKind::host : op_row(op.kind).fusion;
 }
 
 bool is_pointwise(const Op& op) {

@@ -8,18 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "tracer/graph.h"
+#include "tracer/op_table.h"
 
 namespace tunesmith::tracer {
 
-/// How an operator takes part in fused kernels.
-enum class FusionKind : std::uint8_t {
-  leaf,         // input or constant: in no kernel
-  map,          // elementwise or injective: a function of indices
-  rows,         // reduces some axes of one operand, nothing else is shared between outputs
-  contraction,  // reuses its operands: matrix products, convolutions, windows
-  host,         // run by its reference
-};
+/// What its row says, save that operators without elements and attributes without a lowering are run by the
+/// host.
 FusionKind fusion_kind(const Graph& graph, const Op& op);
 
 /// Elementwise: output element i reads element i (or the broadcast one) of each operand.

@@ -1,6 +1,7 @@
 #include "tracer/passes/rebuild.h"
 
 #include "ir/support/check.h"
+#include "tracer/op_table.h"
 
 namespace tunesmith::tracer {
 
@@ -46,10 +47,23 @@ void GraphRebuilder::copy(OpId id) {
   for (std::uint32_t o = 0; o < op.outputs.size(); ++o) replace({id, o}, {now.op, o});
 }
 
+void GraphRebuilder::replace_each(const Replacement& replacement) {
+  for (std::uint32_t i = 0; i < source_.size(); ++i) {
+    if (const auto value = replacement(source_.op(OpId{i})))
+      replace({OpId{i}, 0}, *value);
+    else
+      copy(OpId{i});
+  }
+}
+
 Graph GraphRebuilder::finish() && {
   for (const Graph::Output& output : source_.outputs())
     result_.add_output(output.name, (*this)(output.value));
   return std::move(result_);
+}
+
+HostTensor evaluate_binary(std::string_view op, const HostTensor& a, const HostTensor& b) {
+  return evaluate_op(OpKind::binary, std::vector{a, b}, Attributes{{"op", std::string(op)}}).at(0);
 }
 
 std::vector<std::vector<int>> count_uses(const Graph& graph) {

@@ -5,6 +5,8 @@
 // names. Not synchronised.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "tracer/graph.h"
@@ -30,6 +32,11 @@ class GraphRebuilder {
   /// `now` stands for `old` from here on.
   void replace(ValueId old, ValueId now);
 
+  /// What stands for output 0 of an operator of the source, or nullopt where the operator is copied.
+  using Replacement = std::function<std::optional<ValueId>(const Op& op)>;
+  /// Replaces or copies every operator of the source, in order.
+  void replace_each(const Replacement& replacement);
+
   /// The finished graph with the outputs of the source.
   Graph finish() &&;
 
@@ -38,6 +45,9 @@ class GraphRebuilder {
   Graph result_;
   std::vector<std::vector<ValueId>> values_;
 };
+
+/// A binary operator over constants, by its reference.
+HostTensor evaluate_binary(std::string_view op, const HostTensor& a, const HostTensor& b);
 
 /// How many operators and graph outputs read each value: [operator][output].
 std::vector<std::vector<int>> count_uses(const Graph& graph);

@@ -25,16 +25,10 @@ bool all_equal(const HostTensor& data, double value) {
 
 class GraphSimplifier {
  public:
-  explicit GraphSimplifier(const Graph& source) : source_(source), rebuild_(source) {}
+  explicit GraphSimplifier(const Graph& source) : rebuild_(source) {}
 
   Graph run() {
-    for (std::uint32_t i = 0; i < source_.size(); ++i) {
-      const auto value = simpler(source_.op(OpId{i}));
-      if (value)
-        rebuild_.replace({OpId{i}, 0}, *value);
-      else
-        rebuild_.copy(OpId{i});
-    }
+    rebuild_.replace_each([this](const Op& op) { return simpler(op); });
     return std::move(rebuild_).finish();
   }
 
@@ -161,7 +155,6 @@ class GraphSimplifier {
     return graph().add(op.kind, std::move(inputs), std::move(attributes), op.name);
   }
 
-  const Graph& source_;
   GraphRebuilder rebuild_;
 };
 
