@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "runtime/tunesmith.h"
+#include <tunesmith/runtime/tunesmith.h>
 
 int main() {
   using namespace tunesmith;

@@ -22,6 +22,9 @@ constexpr std::array variables = {
                 "$XDG_DATA_HOME/tunesmith/tuning.db"},
     EnvVariable{"TUNESMITH_WORKER", "PATH",
                 "measurement worker to start in place of the one installed beside the library"},
+    EnvVariable{"TUNESMITH_PYTHON", "PATH",
+                "Python with numpy, onnx and onnxruntime for `bench --against onnxruntime`; the default is "
+                "python3"},
     EnvVariable{"TUNESMITH_SEED", "N", "seed of the property tests, as printed by a failure"},
 };
 

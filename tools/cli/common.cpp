@@ -1,6 +1,7 @@
 #include "tools/cli/common.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,7 +11,7 @@
 #include <fstream>
 
 #include "cache/location.h"
-#include "ir/support/rng.h"
+#include "tools/cli/bench_suite.h"
 #include "tools/cli/op_spec.h"
 #include "tracer/onnx/import.h"
 
@@ -31,7 +32,8 @@ tracer::ImportOptions import_options(const CommonOptions& options) {
       char* end = nullptr;
       const std::int64_t dim = std::strtoll(part.c_str(), &end, 10);
       if (part.empty() || *end != '\0' || dim < 0)
-        throw_user_error("--shape '{}': '{}' is not a dimension; write NAME=AxBxC with whole numbers", text, part);
+        throw_user_error("--shape '{}': '{}' is not a dimension; write NAME=AxBxC with whole numbers", text,
+                         part);
       dims.push_back(dim);
       if (cross == std::string_view::npos) break;
       rest.remove_prefix(cross + 1);
@@ -46,20 +48,39 @@ tracer::ImportOptions import_options(const CommonOptions& options) {
 void add_environment_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--db", options.db, "tuning database (default: $XDG_DATA_HOME/tunesmith/tuning.db)")
       ->type_name("PATH");
-  command.add_option("--target", options.target, "what to run on: cpu")->type_name("TARGET")->capture_default_str();
+  command.add_option("--target", options.target, "what to run on: cpu")
+      ->type_name("TARGET")
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "threads a kernel may use (default: one a physical core)")
       ->type_name("N")
       ->check(CLI::Range(1, 4096));
 }
 
 void add_model_options(CLI::App& command, CommonOptions& options) {
-  command.add_option("--shape", options.shapes, "shape of a model input with dynamic dimensions, e.g. x=1x3x224x224")
+  command
+      .add_option("--shape", options.shapes,
+                  "shape of a model input with dynamic dimensions, e.g. x=1x3x224x224")
       ->type_name("NAME=AxBxC");
   command.add_flag("--fast", options.fast, "fast numerics: algorithms that round differently are allowed");
 }
 
+void add_workload_options(CLI::App& command, CommonOptions& options) {
+  command.add_option("WORKLOAD", options.workloads, "models, operators, or @FILE with one a line");
+  command
+      .add_option("--suite", options.suites,
+                  fmt::format("the workloads of a suite: {}", fmt::join(suite_names(), ", ")))
+      ->type_name("NAME");
+  command.add_option("--suite-seed", options.suite_seed, "seed of the odd sizes in a suite")
+      ->type_name("S")
+      ->capture_default_str();
+  command.add_option("--models", options.model_folder, "folder of the .onnx files of --suite models")
+      ->type_name("DIR")
+      ->capture_default_str();
+}
+
 void add_json_option(CLI::App& command, CommonOptions& options) {
-  command.add_option("--json", options.json, "write the result as JSON to FILE, or to standard output for '-'")
+  command
+      .add_option("--json", options.json, "write the result as JSON to FILE, or to standard output for '-'")
       ->type_name("FILE|-");
 }
 
@@ -84,26 +105,38 @@ tuner::Environment open_environment(const CommonOptions& options, DatabaseUse us
 }
 
 std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& options) {
-  const std::filesystem::path path = std::filesystem::path(database_path(options)).parent_path() / "objects.db";
+  const std::filesystem::path path =
+      std::filesystem::path(database_path(options)).parent_path() / "objects.db";
   auto opened = cache::open_object_store(path.string());
   if (!opened) return nullptr;  // compiled code is only a cache: without it everything is compiled again
   return std::move(*opened);
 }
 
+namespace {
+Workload op_workload(const std::string& text) {
+  OpGraph op = parse_op_spec(text);
+  return {text, std::move(op.graph), std::move(op.text), std::move(op.operands), {}};
+}
+}  // namespace
+
 Workload load_workload(const std::string& text, const CommonOptions& options) {
-  if (is_op_spec(text)) return {text, parse_op_spec(text)};
+  if (is_op_spec(text)) return op_workload(text);
   if (!text.ends_with(".onnx") && !std::filesystem::exists(text)) {
-    if (text.find(':') != std::string::npos) return {text, parse_op_spec(text)};  // for its message
+    if (text.find(':') != std::string::npos) return op_workload(text);  // for its message
     throw_user_error("'{}' is neither a file nor an operator; operators:\n{}", text, op_spec_help());
   }
-  return {std::filesystem::path(text).filename().string(), tracer::import_onnx(text, import_options(options))};
+  return {std::filesystem::path(text).filename().string(),
+          tracer::import_onnx(text, import_options(options)),
+          {},
+          {},
+          text};
 }
 
-std::vector<Workload> load_workloads(const std::vector<std::string>& texts, const CommonOptions& options) {
-  std::vector<Workload> workloads;
-  for (const std::string& text : texts) {
+std::vector<std::string> workload_texts(const CommonOptions& options) {
+  std::vector<std::string> texts;
+  for (const std::string& text : options.workloads) {
     if (!text.starts_with('@')) {
-      workloads.push_back(load_workload(text, options));
+      texts.push_back(text);
       continue;
     }
     std::ifstream file(text.substr(1));
@@ -112,39 +145,26 @@ std::vector<Workload> load_workloads(const std::vector<std::string>& texts, cons
     while (std::getline(file, line)) {
       line = line.substr(0, line.find('#'));
       while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
-      if (!line.empty()) workloads.push_back(load_workload(line, options));
+      if (!line.empty()) texts.push_back(line);
     }
   }
-  return workloads;
+  for (const std::string& suite : options.suites)
+    for (std::string& text : suite_workloads(suite, options.suite_seed, options.model_folder))
+      texts.push_back(std::move(text));
+  if (texts.empty()) throw_user_error("nothing to do: give a model, an operator, @FILE or --suite");
+  return texts;
 }
 
 tracer::Program program_of(const Workload& workload, const CommonOptions& options) {
   for (const tracer::OpId input : workload.graph.inputs()) {
     const tracer::Op& op = workload.graph.op(input);
     if (!tracer::is_static(op.outputs[0].shape))
-      throw_user_error("{}: input '{}' has dynamic dimensions; give its shape with --shape {}=AxBxC", workload.name,
-                       op.name, op.name);
+      throw_user_error("{}: input '{}' has dynamic dimensions; give its shape with --shape {}=AxBxC",
+                       workload.name, op.name, op.name);
   }
   tracer::FuseOptions fuse;
   fuse.numerics = options.fast ? ir::Numerics::fast : ir::Numerics::strict;
   return tracer::make_program(workload.graph, fuse);
-}
-
-std::vector<ir::HostTensor> random_inputs(const tracer::Graph& graph, std::uint64_t seed) {
-  Rng rng(seed);
-  std::vector<ir::HostTensor> inputs;
-  for (const tracer::OpId id : graph.inputs()) {
-    const tracer::TensorType& type = graph.op(id).outputs[0];
-    ir::HostTensor tensor(type.dtype, tracer::to_ints(type.shape));
-    for (std::int64_t i = 0; i < tensor.size(); ++i) {
-      if (ir::is_float(type.dtype))
-        tensor.set(i, rng.unit() * 2 - 1);
-      else
-        tensor.set_int(i, static_cast<std::int64_t>(rng.below(2)));
-    }
-    inputs.push_back(std::move(tensor));
-  }
-  return inputs;
 }
 
 void write_json(const Json& document, const CommonOptions& options) {

@@ -11,6 +11,7 @@
 
 #include "cache/object_store.h"
 #include "cache/store.h"
+#include "tools/cli/op_spec.h"
 #include "tracer/program.h"
 #include "tuner/environment.h"
 
@@ -27,21 +28,27 @@ enum ExitCode : int { exit_ok = 0, exit_check_failed = 1, exit_bad_input = 2 };
 
 /// Options that several commands take.
 struct CommonOptions {
-  std::string db;      // empty: the default location
-  std::string json;    // FILE or "-"; empty: none
+  std::string db;    // empty: the default location
+  std::string json;  // FILE or "-"; empty: none
   std::string target = "cpu";
-  std::int32_t threads = 0;  // 0: one a physical core
+  std::int32_t threads = 0;         // 0: one a physical core
   std::vector<std::string> shapes;  // NAME=AxBxC, binds a model's dynamic dimensions
   bool fast = false;
+  std::vector<std::string> workloads;  // models, operators, @FILE
+  std::vector<std::string> suites;
+  std::uint64_t suite_seed = 1;
+  std::string model_folder = ".";
 };
 void add_environment_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
 void add_json_option(CLI::App& command, CommonOptions& options);
+/// WORKLOAD… and --suite, of which at least one must be given.
+void add_workload_options(CLI::App& command, CommonOptions& options);
 
 enum class DatabaseUse : std::uint8_t { read, write };
 
-/// The host with the database of the options. With `read`, a database that does not exist is no database; with
-/// `write` it is created.
+/// The host with the database of the options. With `read`, a database that does not exist is no database;
+/// with `write` it is created.
 tuner::Environment open_environment(const CommonOptions& options, DatabaseUse use);
 std::string database_path(const CommonOptions& options);
 /// Compiled code lives beside the tuning database.
@@ -51,14 +58,14 @@ std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& optio
 struct Workload {
   std::string name;
   tracer::Graph graph;
+  std::optional<OpText> op;                                       // where it is an operator text
+  std::vector<std::pair<std::string, tracer::ValueId>> operands;  // of the operator, by name
+  std::string model_path;                                         // where it is a model file
 };
 Workload load_workload(const std::string& text, const CommonOptions& options);
-/// The same for several; "@FILE" stands for the lines of FILE ('#' starts a comment).
-std::vector<Workload> load_workloads(const std::vector<std::string>& texts, const CommonOptions& options);
+/// The texts of WORKLOAD and --suite; "@FILE" stands for the lines of FILE ('#' starts a comment).
+std::vector<std::string> workload_texts(const CommonOptions& options);
 tracer::Program program_of(const Workload& workload, const CommonOptions& options);
-
-/// Random inputs of a graph (uniform in [-1, 1) for floats, small for integers); the same seed, the same data.
-std::vector<ir::HostTensor> random_inputs(const tracer::Graph& graph, std::uint64_t seed);
 
 /// Writes `document` to the place of --json; "-" is standard output. A file appears whole or not at all.
 void write_json(const Json& document, const CommonOptions& options);

@@ -11,6 +11,7 @@
 #include "runtime/compiled_model.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
+#include "tools/cli/random_data.h"
 #include "tracer/onnx/tensor_io.h"
 #include "tuner/statistics.h"
 

@@ -16,7 +16,6 @@ namespace {
 
 struct TuneOptions {
   CommonOptions common;
-  std::vector<std::string> workloads;
   std::string budget;
   std::int64_t trials = 64;
   std::uint64_t seed = 1;
@@ -28,8 +27,8 @@ void on_interrupt(int) { interrupted = true; }
 
 std::vector<tuner::Task> tasks_of(const TuneOptions& options) {
   std::vector<tuner::Task> tasks;
-  for (const Workload& workload : load_workloads(options.workloads, options.common))
-    for (tracer::ProgramStep& step : program_of(workload, options.common).steps)
+  for (const std::string& text : workload_texts(options.common))
+    for (tracer::ProgramStep& step : program_of(load_workload(text, options.common), options.common).steps)
       if (!step.is_host) tasks.push_back({step.name, std::move(step.kernel), 1.0});
   return tasks;
 }
@@ -102,7 +101,7 @@ void add_tune_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<TuneOptions>();
   CLI::App* command = app.add_subcommand(
       "tune", "search schedules and remember the best; resumes where an earlier session stopped");
-  command->add_option("WORKLOAD", options->workloads, "models, operators, or @FILE with one a line")->required();
+  add_workload_options(*command, options->common);
   command->add_option("--budget", options->budget, "time to spend, e.g. 90s, 10m, 2h (default: until the trials are used)")
       ->type_name("TIME");
   command->add_option("--trials", options->trials, "measured candidates a kernel, at most")
