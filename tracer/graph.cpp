@@ -9,6 +9,7 @@
 #include "ir/print.h"
 #include "ir/simplify.h"
 #include "ir/support/error.h"
+#include "ir/traverse.h"
 #include "tracer/op_table.h"
 
 namespace tunesmith::tracer {
@@ -31,9 +32,27 @@ std::uint64_t hash_of(const AttributeValue& value) {
                     value);
 }
 
-/// No extent is negative, and what is known of the element count is within what any memory holds.
+/// Whether a symbolic extent is a longer expression than the walks over it should recurse into.
+bool is_long(const Dim& dim) {
+  constexpr int longest = 256;
+  int nodes = 0;
+  std::vector<Dim> open{dim};
+  while (!open.empty() && nodes <= longest) {
+    const Dim node = open.back();
+    open.pop_back();
+    ++nodes;
+    ir::for_each_child(node, [&](const Dim& child) { open.push_back(child); });
+  }
+  return nodes > longest;
+}
+
+/// Few axes, no negative extent, and what is known of the element count is within what any memory holds.
 void require_sizes(const TensorType& type, const ir::VarTable& symbols) {
   constexpr std::int64_t most = std::int64_t{1} << 48;
+  constexpr std::size_t most_axes = 64;
+  if (type.shape.size() > most_axes)
+    throw_user_error("a tensor of {} axes is not supported; accepted: up to {}", type.shape.size(),
+                     most_axes);
   std::int64_t count = 1;
   bool fits = true;
   for (const Dim& dim : type.shape) {
@@ -164,14 +183,14 @@ ValueId Graph::intern(Op op) {
 }
 
 ValueId Graph::add_input(std::string name, TensorType type) {
-  for (const OpId id : inputs_)
-    if (op(id).name == name) throw_user_error("input '{}' is declared twice", name);
   require_sizes(type, symbols_);
   Op op;
   op.kind = OpKind::input;
-  op.name = std::move(name);
+  op.name = name;
   op.outputs = {std::move(type)};
+  const std::size_t before = ops_.size();
   const ValueId value = intern(std::move(op));
+  if (ops_.size() == before) throw_user_error("input '{}' is declared twice", name);
   inputs_.push_back(value.op);
   return value;
 }
@@ -180,6 +199,7 @@ ValueId Graph::add_constant(HostTensor data, std::string name) {
   Op op;
   op.kind = OpKind::constant;
   op.outputs = {{data.dtype(), to_shape(data.shape())}};
+  require_sizes(op.outputs[0], symbols_);
   op.data = std::move(data);
   op.name = std::move(name);
   return intern(std::move(op));
@@ -203,17 +223,21 @@ ValueId Graph::add(OpKind kind, std::vector<ValueId> inputs, Attributes attribut
   op.kind = kind;
   try {
     op.outputs = row.infer(types, attributes);
-    for (const TensorType& output : op.outputs) require_sizes(output, symbols_);
+    for (TensorType& output : op.outputs) {
+      require_sizes(output, symbols_);
+      for (Dim& dim : output.shape) {
+        if (ir::as_int(dim) != nullptr) continue;
+        dim = ir::simplify(dim);  // one spelling of equal symbolic extents, so that they compare equal
+        if (is_long(dim))
+          throw_user_error("an extent is too long an expression; give the shapes of the graph's inputs");
+      }
+    }
   } catch (const UserError& error) {
     std::vector<std::string> operands;
     for (const TensorType& operand : types) operands.push_back(to_string(operand, symbols_));
     throw UserError(fmt::format("{}: {} (operands: {})", where, error.what(),
                                 operands.empty() ? "none" : fmt::format("{}", fmt::join(operands, ", "))));
   }
-  // One spelling of equal symbolic extents, so that they compare equal.
-  for (TensorType& type : op.outputs)
-    for (Dim& dim : type.shape)
-      if (ir::as_int(dim) == nullptr) dim = ir::simplify(dim);
   op.inputs = std::move(inputs);
   op.attributes = std::move(attributes);
   op.name = std::move(name);

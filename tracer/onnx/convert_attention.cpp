@@ -154,7 +154,7 @@ Values attention(const Node& n) {
   const Ints q = to_ints(g.type(parts.q).shape), k = to_ints(g.type(parts.k).shape);
   if (k[1] <= 0 || q[1] % k[1] != 0) n.refuse("{} heads of K do not divide {} heads of Q", k[1], q[1]);
   parts.dtype = g.type(parts.q).dtype;
-  parts.wide = parts.dtype == DType::f64 ? DType::f64 : DType::f32;
+  parts.wide = parts.dtype == DType::f64 ? DType::f64 : n.computing_dtype("softmax_precision");
   parts.scale = n.real("scale", 1 / std::sqrt(static_cast<double>(q[3])));
   parts.softcap = n.real("softcap", 0);
 
@@ -168,7 +168,9 @@ Values attention(const Node& n) {
   options.causal_offset = past;
   parts.bias = bias_of(n, parts, past);
   if (!only_causal) options.mask = parts.bias;
-  ValueId y = ops::attention(g, parts.q, parts.k, parts.v, options);
+  auto wide = [&](ValueId x) { return parts.wide == DType::f64 ? ops::cast(g, x, parts.wide) : x; };
+  ValueId y = ops::attention(g, wide(parts.q), wide(parts.k), wide(parts.v), options);
+  y = ops::cast(g, y, parts.dtype);
   if (!only_causal) y = without_masked_rows(g, y, parts);
   if (n.rank(0) == 3) y = without_heads(g, y);
   Values out{y, parts.k, parts.v};
@@ -253,13 +255,13 @@ Values tensor_scatter(const Node& n) {
 }
 
 constexpr Conversion table[] = {
-    {"Attention",
-     "is_causal kv_num_heads left_window_size q_num_heads qk_matmul_output_mode right_window_size scale "
-     "softcap softmax_precision",
+    {"Attention", 23,
+     "is_causal kv_num_heads left_window_size@25 q_num_heads qk_matmul_output_mode right_window_size@25 "
+     "scale softcap softmax_precision",
      attention},
-    {"CausalConvWithState", "activation", causal_conv_with_state},
-    {"RotaryEmbedding", "interleaved num_heads rotary_embedding_dim", rotary_embedding},
-    {"TensorScatter", "axis mode", tensor_scatter},
+    {"CausalConvWithState", 27, "activation", causal_conv_with_state},
+    {"RotaryEmbedding", 23, "interleaved num_heads rotary_embedding_dim", rotary_embedding},
+    {"TensorScatter", 24, "axis mode", tensor_scatter},
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ Values unary(const Node& n) {
 
 /// Before operator set 7 the second operand's axes lie at `axis` of the first's (at its end without one).
 ValueId second_operand(const Node& n) {
-  if (n.opset() >= 7 || n.integer("broadcast", 0) == 0) return n.input(1);
+  if (n.integer("broadcast", 0) == 0) return n.input(1);
   const std::vector<std::int64_t> first = n.dims(0);
   std::vector<std::int64_t> shape = n.dims(1);
   const auto room = static_cast<std::int64_t>(first.size()) - static_cast<std::int64_t>(shape.size());
@@ -144,12 +144,8 @@ Values bit_cast(const Node& n) {
 Values clip(const Node& n) {
   Graph& g = n.graph();
   std::optional<ValueId> low = n.optional_input(1), high = n.optional_input(2);
-  if (n.opset() >= 11) {
-    n.refuse_attributes("min max", "they are operands since opset 11");
-  } else {
-    if (n.has("min")) low = ops::scalar_like(g, n.input(0), n.real("min", 0));
-    if (n.has("max")) high = ops::scalar_like(g, n.input(0), n.real("max", 0));
-  }
+  if (n.has("min")) low = ops::scalar_like(g, n.input(0), n.real("min", 0));
+  if (n.has("max")) high = ops::scalar_like(g, n.input(0), n.real("max", 0));
   return {ops::clip(g, n.input(0), low, high)};
 }
 
@@ -166,8 +162,9 @@ Values thresholded_relu(const Node& n) {
 Values prelu(const Node& n) {
   ValueId slope = n.input(1);
   if (n.opset() < 7 && n.rank(1) == 1 && n.dims(1)[0] != 1) {
+    if (n.rank(0) < 2) n.refuse("operand 0 has {} dimensions; a slope a channel needs 2 or more", n.rank(0));
     std::vector<std::int64_t> shape(n.rank(0) - 1, 1);
-    shape.at(0) = n.dims(1)[0];
+    shape[0] = n.dims(1)[0];
     slope = ops::reshape(n.graph(), slope, shape);
   }
   return {ops::prelu(n.graph(), n.input(0), slope)};
@@ -194,6 +191,7 @@ Values gelu(const Node& n) {
 
 /// In inference mode, and where nothing is dropped: the operand, and a mask of ones.
 Values dropout(const Node& n) {
+  if (n.opset() < 7 && n.integer("is_test", 0) == 0) n.refuse("attribute 'is_test' is 0; accepted: 1");
   const bool training = n.opset() >= 12 && n.has_input(2) && n.constant(2, "training_mode").int_at(0) != 0;
   if (training && (!n.has_input(1) || n.constant_float(1, "ratio") != 0))
     n.refuse("training mode is not supported");
@@ -204,81 +202,81 @@ Values dropout(const Node& n) {
   return {x, ops::expand(n.graph(), ops::scalar(n.graph(), mask, 1), n.dims(0))};
 }
 
-constexpr std::string_view old_broadcast = "axis broadcast";
+constexpr std::string_view old_broadcast = "axis<7 broadcast<7";
 
 constexpr Conversion table[] = {
-    {"Abs", "", unary<UnaryOp::abs>},
-    {"Acos", "", unary<UnaryOp::acos>},
-    {"Acosh", "", unary<UnaryOp::acosh>},
-    {"Add", old_broadcast, binary<BinaryOp::add>},
-    {"And", old_broadcast, binary<BinaryOp::bit_and>},
-    {"Asin", "", unary<UnaryOp::asin>},
-    {"Asinh", "", unary<UnaryOp::asinh>},
-    {"Atan", "", unary<UnaryOp::atan>},
-    {"Atanh", "", unary<UnaryOp::atanh>},
-    {"BitCast", "to", bit_cast},
-    {"BitShift", "direction", bit_shift},
-    {"BitwiseAnd", "", binary<BinaryOp::bit_and>},
-    {"BitwiseNot", "", unary<UnaryOp::bit_not>},
-    {"BitwiseOr", "", binary<BinaryOp::bit_or>},
-    {"BitwiseXor", "", binary<BinaryOp::bit_xor>},
-    {"Cast", "to saturate round_mode", cast},
-    {"CastLike", "saturate round_mode", cast_like},
-    {"Ceil", "", unary<UnaryOp::ceil>},
-    {"Celu", "alpha", celu},
-    {"Clip", "min max", clip},
-    {"Cos", "", unary<UnaryOp::cos>},
-    {"Cosh", "", unary<UnaryOp::cosh>},
-    {"Div", old_broadcast, binary<BinaryOp::div>},
-    {"Dropout", "is_test ratio seed", dropout},
-    {"Elu", "alpha", elu},
-    {"Equal", old_broadcast, binary<BinaryOp::eq>},
-    {"Erf", "", unary<UnaryOp::erf>},
-    {"Exp", "", unary<UnaryOp::exp>},
-    {"Floor", "", unary<UnaryOp::floor>},
-    {"Gelu", "approximate", gelu},
-    {"Greater", old_broadcast, binary<BinaryOp::gt>},
-    {"GreaterOrEqual", "", binary<BinaryOp::ge>},
-    {"HardSigmoid", "alpha beta", hard_sigmoid},
-    {"HardSwish", "", plain<ops::hard_swish>},
-    {"Identity", "", identity},
-    {"IsInf", "detect_negative detect_positive", is_inf},
-    {"IsNaN", "", unary<UnaryOp::is_nan>},
-    {"LeakyRelu", "alpha", leaky_relu},
-    {"Less", old_broadcast, binary<BinaryOp::lt>},
-    {"LessOrEqual", "", binary<BinaryOp::le>},
-    {"Log", "", unary<UnaryOp::log>},
-    {"Max", "", extremum<BinaryOp::max>},
-    {"Mean", "", mean},
-    {"Min", "", extremum<BinaryOp::min>},
-    {"Mish", "", plain<ops::mish>},
-    {"Mod", "fmod", mod},
-    {"Mul", old_broadcast, binary<BinaryOp::mul>},
-    {"Neg", "", unary<UnaryOp::neg>},
-    {"Not", "", unary<UnaryOp::logical_not>},
-    {"Or", old_broadcast, binary<BinaryOp::bit_or>},
-    {"PRelu", "", prelu},
-    {"Pow", old_broadcast, pow},
-    {"Reciprocal", "", unary<UnaryOp::reciprocal>},
-    {"Relu", "", plain<ops::relu>},
-    {"Round", "", unary<UnaryOp::round_even>},
-    {"Selu", "alpha gamma", selu},
-    {"Shrink", "bias lambd", shrink},
-    {"Sigmoid", "", unary<UnaryOp::sigmoid>},
-    {"Sign", "", unary<UnaryOp::sign>},
-    {"Sin", "", unary<UnaryOp::sin>},
-    {"Sinh", "", unary<UnaryOp::sinh>},
-    {"Softplus", "", plain<ops::softplus>},
-    {"Softsign", "", plain<ops::softsign>},
-    {"Sqrt", "", unary<UnaryOp::sqrt>},
-    {"Sub", old_broadcast, binary<BinaryOp::sub>},
-    {"Sum", "", variadic<BinaryOp::add>},
-    {"Swish", "alpha", swish},
-    {"Tan", "", unary<UnaryOp::tan>},
-    {"Tanh", "", unary<UnaryOp::tanh>},
-    {"ThresholdedRelu", "alpha", thresholded_relu},
-    {"Where", "", where},
-    {"Xor", old_broadcast, binary<BinaryOp::bit_xor>},
+    {"Abs", 1, "", unary<UnaryOp::abs>},
+    {"Acos", 7, "", unary<UnaryOp::acos>},
+    {"Acosh", 9, "", unary<UnaryOp::acosh>},
+    {"Add", 1, old_broadcast, binary<BinaryOp::add>},
+    {"And", 1, old_broadcast, binary<BinaryOp::bit_and>},
+    {"Asin", 7, "", unary<UnaryOp::asin>},
+    {"Asinh", 9, "", unary<UnaryOp::asinh>},
+    {"Atan", 7, "", unary<UnaryOp::atan>},
+    {"Atanh", 9, "", unary<UnaryOp::atanh>},
+    {"BitCast", 26, "to", bit_cast},
+    {"BitShift", 11, "direction", bit_shift},
+    {"BitwiseAnd", 18, "", binary<BinaryOp::bit_and>},
+    {"BitwiseNot", 18, "", unary<UnaryOp::bit_not>},
+    {"BitwiseOr", 18, "", binary<BinaryOp::bit_or>},
+    {"BitwiseXor", 18, "", binary<BinaryOp::bit_xor>},
+    {"Cast", 1, "to saturate@19 round_mode@24", cast},
+    {"CastLike", 15, "saturate@19 round_mode@24", cast_like},
+    {"Ceil", 1, "", unary<UnaryOp::ceil>},
+    {"Celu", 12, "alpha", celu},
+    {"Clip", 1, "min<11 max<11", clip},
+    {"Cos", 7, "", unary<UnaryOp::cos>},
+    {"Cosh", 9, "", unary<UnaryOp::cosh>},
+    {"Div", 1, old_broadcast, binary<BinaryOp::div>},
+    {"Dropout", 1, "is_test<7 ratio<12 seed@12", dropout},
+    {"Elu", 1, "alpha", elu},
+    {"Equal", 1, old_broadcast, binary<BinaryOp::eq>},
+    {"Erf", 9, "", unary<UnaryOp::erf>},
+    {"Exp", 1, "", unary<UnaryOp::exp>},
+    {"Floor", 1, "", unary<UnaryOp::floor>},
+    {"Gelu", 20, "approximate", gelu},
+    {"Greater", 1, old_broadcast, binary<BinaryOp::gt>},
+    {"GreaterOrEqual", 12, "", binary<BinaryOp::ge>},
+    {"HardSigmoid", 1, "alpha beta", hard_sigmoid},
+    {"HardSwish", 14, "", plain<ops::hard_swish>},
+    {"Identity", 1, "", identity},
+    {"IsInf", 10, "detect_negative detect_positive", is_inf},
+    {"IsNaN", 9, "", unary<UnaryOp::is_nan>},
+    {"LeakyRelu", 1, "alpha", leaky_relu},
+    {"Less", 1, old_broadcast, binary<BinaryOp::lt>},
+    {"LessOrEqual", 12, "", binary<BinaryOp::le>},
+    {"Log", 1, "", unary<UnaryOp::log>},
+    {"Max", 1, "", extremum<BinaryOp::max>},
+    {"Mean", 1, "", mean},
+    {"Min", 1, "", extremum<BinaryOp::min>},
+    {"Mish", 18, "", plain<ops::mish>},
+    {"Mod", 10, "fmod", mod},
+    {"Mul", 1, old_broadcast, binary<BinaryOp::mul>},
+    {"Neg", 1, "", unary<UnaryOp::neg>},
+    {"Not", 1, "", unary<UnaryOp::logical_not>},
+    {"Or", 1, old_broadcast, binary<BinaryOp::bit_or>},
+    {"PRelu", 1, "", prelu},
+    {"Pow", 1, old_broadcast, pow},
+    {"Reciprocal", 1, "", unary<UnaryOp::reciprocal>},
+    {"Relu", 1, "", plain<ops::relu>},
+    {"Round", 11, "", unary<UnaryOp::round_even>},
+    {"Selu", 1, "alpha gamma", selu},
+    {"Shrink", 9, "bias lambd", shrink},
+    {"Sigmoid", 1, "", unary<UnaryOp::sigmoid>},
+    {"Sign", 9, "", unary<UnaryOp::sign>},
+    {"Sin", 7, "", unary<UnaryOp::sin>},
+    {"Sinh", 9, "", unary<UnaryOp::sinh>},
+    {"Softplus", 1, "", plain<ops::softplus>},
+    {"Softsign", 1, "", plain<ops::softsign>},
+    {"Sqrt", 1, "", unary<UnaryOp::sqrt>},
+    {"Sub", 1, old_broadcast, binary<BinaryOp::sub>},
+    {"Sum", 1, "", variadic<BinaryOp::add>},
+    {"Swish", 24, "alpha", swish},
+    {"Tan", 7, "", unary<UnaryOp::tan>},
+    {"Tanh", 1, "", unary<UnaryOp::tanh>},
+    {"ThresholdedRelu", 10, "alpha", thresholded_relu},
+    {"Where", 9, "", where},
+    {"Xor", 1, old_broadcast, binary<BinaryOp::bit_xor>},
 };
 
 }  // namespace

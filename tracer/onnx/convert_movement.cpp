@@ -1,7 +1,6 @@
 // Shapes, constants, and operators that move elements.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "tracer/composites.h"
@@ -175,7 +174,6 @@ Values split(const Node& n) {
 Values pad(const Node& n) {
   const std::size_t rank = n.rank(0);
   const bool old = n.opset() < 11;
-  if (!old) n.refuse_attributes("pads value", "they are operands since opset 11");
   Ints given = old ? n.integers("pads") : n.constant_ints(1, "pads");
   Ints pads = given;
   if (!old && n.has_input(3)) {
@@ -213,23 +211,46 @@ Values scatter_nd(const Node& n) {
   return {ops::scatter_nd(n.graph(), n.input(0), n.input(1), n.input(2), n.text("reduction", "none"))};
 }
 
-Values range(const Node& n) {
-  const DType dtype = n.type(0).dtype;
-  const double start = n.constant_float(0, "start"), limit = n.constant_float(1, "limit"),
-               delta = n.constant_float(2, "delta");
+/// How many numbers lie from `start` to before `limit` in steps of `delta`; exact in 64 bits.
+std::uint64_t range_length(std::int64_t start, std::int64_t limit, std::int64_t delta) {
+  const auto first = static_cast<std::uint64_t>(start), last = static_cast<std::uint64_t>(limit),
+             step = static_cast<std::uint64_t>(delta);
+  if (delta > 0 ? start >= limit : start <= limit) return 0;
+  return delta > 0 ? (last - first - 1) / step + 1 : (first - last - 1) / (0 - step) + 1;
+}
+
+HostTensor integer_range(const Node& n, DType dtype, const HostTensor (&bounds)[3]) {
+  const std::int64_t start = bounds[0].int_at(0), delta = bounds[2].int_at(0);
+  if (delta == 0) n.refuse("the step is 0");
+  const std::uint64_t count = range_length(start, bounds[1].int_at(0), delta);
+  if (count > most_made_elements) n.refuse("a range of {} elements is too long", count);
+  HostTensor tensor(dtype, {static_cast<std::int64_t>(count)});
+  for (std::uint64_t i = 0; i < count; ++i)
+    tensor.set_int(
+        static_cast<std::int64_t>(i),
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(start) + i * static_cast<std::uint64_t>(delta)));
+  return tensor;
+}
+
+HostTensor float_range(const Node& n, DType dtype, const HostTensor (&bounds)[3]) {
+  const double start = bounds[0].at(0), limit = bounds[1].at(0), delta = bounds[2].at(0);
   if (delta == 0) n.refuse("the step is 0");
   const double steps = std::max(0.0, std::ceil((limit - start) / delta));
-  if (!(steps <= most_made_elements)) n.refuse("a range of {} elements is too long", steps);
-  const auto count = static_cast<std::int64_t>(steps);
-  HostTensor tensor(dtype, {count});
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double value = start + static_cast<double>(i) * delta;
-    if (ir::is_float(dtype))
-      tensor.set(i, value);
-    else
-      tensor.set_int(i, static_cast<std::int64_t>(value));
-  }
-  return {n.graph().add_constant(std::move(tensor))};
+  if (!(steps <= static_cast<double>(most_made_elements)))
+    n.refuse("a range of {} elements is too long", steps);
+  HostTensor tensor(dtype, {static_cast<std::int64_t>(steps)});
+  for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.set(i, start + static_cast<double>(i) * delta);
+  return tensor;
+}
+
+Values range(const Node& n) {
+  const DType dtype = n.type(0).dtype;
+  const HostTensor bounds[] = {n.constant(0, "start"), n.constant(1, "limit"), n.constant(2, "delta")};
+  for (const HostTensor& bound : bounds)
+    if (bound.size() != 1 || bound.dtype() != dtype)
+      n.refuse("start, limit and delta must be one number each, of one type");
+  return {n.graph().add_constant(ir::is_float(dtype) ? float_range(n, dtype, bounds)
+                                                     : integer_range(n, dtype, bounds))};
 }
 
 Values eye_like(const Node& n) {
@@ -299,85 +320,6 @@ Values space_to_depth(const Node& n) {
                        {d[0], d[1] * b * b, d[2] / b, d[3] / b})};
 }
 
-Values resize(const Node& n) {
-  const Ints dims = n.dims(0);
-  const std::size_t rank = dims.size();
-  ops::ResizeOptions o;
-  o.mode = n.text("mode", "nearest");
-  const bool old = n.opset() < 11 || n.proto().op_type() == "Upsample";
-  o.coordinates = n.text("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
-  o.nearest = n.text("nearest_mode", old ? "floor" : "round_prefer_floor");
-  o.cubic_a = n.real("cubic_coeff_a", -0.75);
-  o.exclude_outside = n.integer("exclude_outside", 0) != 0;
-  o.antialias = n.integer("antialias", 0) != 0;
-  o.extrapolation = n.real("extrapolation_value", 0);
-  if (!old) n.ignore(1);  // the region of interest, which most coordinates do not use
-  std::vector<double> given_scales;
-  Ints given_sizes;
-  if (n.has("scales")) {
-    given_scales = n.reals("scales");
-  } else {
-    const std::size_t at = old ? 1 : 2;
-    if (n.has_input(at)) {
-      const HostTensor scales = n.constant(at, "scales");
-      for (std::int64_t i = 0; i < scales.size(); ++i) given_scales.push_back(scales.at(i));
-    }
-    if (!old && n.has_input(3)) given_sizes = n.constant_ints(3, "sizes");
-  }
-  Ints axes = n.integers("axes");
-  if (axes.empty())
-    for (std::size_t d = 0; d < rank; ++d) axes.push_back(static_cast<std::int64_t>(d));
-  if (!given_sizes.empty() && given_sizes.size() != axes.size())
-    n.refuse("{} sizes for {} axes", given_sizes.size(), axes.size());
-  if (!given_scales.empty() && given_scales.size() != axes.size())
-    n.refuse("{} scales for {} axes", given_scales.size(), axes.size());
-  for (double scale : given_scales)
-    if (!(scale > 0 && scale < 1e6)) n.refuse("the scale {} is out of range", scale);
-  o.sizes = dims;
-  o.scales.assign(rank, 1.0);
-  const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
-  if (!lists("stretch not_larger not_smaller", policy))
-    n.refuse("attribute 'keep_aspect_ratio_policy' is '{}'; accepted: stretch, not_larger, not_smaller",
-             policy);
-  double common = policy == "not_smaller" ? 0 : std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < axes.size(); ++i) {
-    const auto d =
-        static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
-    if (d >= rank) n.refuse("axis {} is out of range", axes[i]);
-    if (!given_sizes.empty()) {
-      if (dims[d] == 0) n.refuse("axis {} has no elements", d);
-      const double ratio = static_cast<double>(given_sizes[i]) / static_cast<double>(dims[d]);
-      common = policy == "not_smaller" ? std::max(common, ratio) : std::min(common, ratio);
-      o.sizes[d] = given_sizes[i];
-      o.scales[d] = ratio;
-    } else if (!given_scales.empty()) {
-      o.scales[d] = given_scales[i];
-      o.sizes[d] = static_cast<std::int64_t>(std::floor(static_cast<double>(dims[d]) * given_scales[i]));
-    } else {
-      n.refuse("has neither scales nor sizes");
-    }
-  }
-  if (!given_sizes.empty() && policy != "stretch")
-    for (std::int64_t axis : axes) {
-      const auto d = static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
-      o.scales[d] = common;
-      o.sizes[d] = static_cast<std::int64_t>(std::floor(common * static_cast<double>(dims[d]) + 0.5));
-    }
-  if (o.coordinates == "tf_crop_and_resize") {
-    const HostTensor roi = n.constant(1, "roi");
-    o.roi.assign(2 * rank, 0.0);
-    for (std::size_t d = 0; d < rank; ++d) o.roi[rank + d] = 1;
-    const std::size_t half = static_cast<std::size_t>(roi.size()) / 2;
-    for (std::size_t i = 0; i < axes.size() && i < half; ++i) {
-      const auto d =
-          static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
-      o.roi[d] = roi.at(static_cast<std::int64_t>(i));
-      o.roi[rank + d] = roi.at(static_cast<std::int64_t>(half + i));
-    }
-  }
-  return {ops::resize(n.graph(), n.input(0), o)};
-}
-
 Values cum_sum(const Node& n) {
   const ops::CumulateOptions o{n.integer("exclusive", 0) != 0, n.integer("reverse", 0) != 0};
   return {ops::cumulative_sum(n.graph(), n.input(0), n.constant_int(1, "axis"), o)};
@@ -396,41 +338,36 @@ Values top_k(const Node& n) {
 }
 
 constexpr Conversion table[] = {
-    {"Concat", "axis", concat},
-    {"Constant", "value value_float value_floats value_int value_ints", constant},
-    {"ConstantOfShape", "value", constant_of_shape},
-    {"CumProd", "exclusive reverse", cum_prod},
-    {"CumSum", "exclusive reverse", cum_sum},
-    {"DepthToSpace", "blocksize mode", depth_to_space},
-    {"Expand", "", expand},
-    {"EyeLike", "dtype k", eye_like},
-    {"Flatten", "axis", flatten},
-    {"Gather", "axis", gather},
-    {"GatherElements", "axis", gather_elements},
-    {"GatherND", "batch_dims", gather_nd},
-    {"OneHot", "axis", one_hot},
-    {"Pad", "mode pads value", pad},
-    {"Range", "", range},
-    {"Reshape", "allowzero", reshape},
-    {"Resize",
-     "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value "
-     "keep_aspect_ratio_policy mode nearest_mode",
-     resize},
-    {"Scatter", "axis", scatter_elements},
-    {"ScatterElements", "axis reduction", scatter_elements},
-    {"ScatterND", "reduction", scatter_nd},
-    {"Shape", "start end", shape},
-    {"Size", "", size},
-    {"Slice", "starts ends axes", slice},
-    {"SpaceToDepth", "blocksize mode", space_to_depth},
-    {"Split", "axis split num_outputs", split},
-    {"Squeeze", "axes", squeeze},
-    {"Tile", "", tile},
-    {"TopK", "axis k largest sorted", top_k},
-    {"Transpose", "perm", transpose},
-    {"Trilu", "upper", trilu},
-    {"Unsqueeze", "axes", unsqueeze},
-    {"Upsample", "mode scales", resize},
+    {"Concat", 1, "axis", concat},
+    {"Constant", 1, "value value_float@12 value_floats@12 value_int@12 value_ints@12", constant},
+    {"ConstantOfShape", 9, "value", constant_of_shape},
+    {"CumProd", 26, "exclusive reverse", cum_prod},
+    {"CumSum", 11, "exclusive reverse", cum_sum},
+    {"DepthToSpace", 1, "blocksize mode@11", depth_to_space},
+    {"Expand", 8, "", expand},
+    {"EyeLike", 9, "dtype k", eye_like},
+    {"Flatten", 1, "axis", flatten},
+    {"Gather", 1, "axis", gather},
+    {"GatherElements", 11, "axis", gather_elements},
+    {"GatherND", 11, "batch_dims@12", gather_nd},
+    {"OneHot", 9, "axis", one_hot},
+    {"Pad", 1, "mode pads@2<11 value<11", pad},
+    {"Range", 11, "", range},
+    {"Reshape", 1, "allowzero@14", reshape},
+    {"Scatter", 9, "axis", scatter_elements},
+    {"ScatterElements", 11, "axis reduction@16", scatter_elements},
+    {"ScatterND", 11, "reduction@16", scatter_nd},
+    {"Shape", 1, "start@15 end@15", shape},
+    {"Size", 1, "", size},
+    {"Slice", 1, "starts<10 ends<10 axes<10", slice},
+    {"SpaceToDepth", 1, "blocksize", space_to_depth},
+    {"Split", 1, "axis split<13 num_outputs@18", split},
+    {"Squeeze", 1, "axes<13", squeeze},
+    {"Tile", 1, "", tile},
+    {"TopK", 1, "axis k<10 largest@11 sorted@11", top_k},
+    {"Transpose", 1, "perm", transpose},
+    {"Trilu", 14, "upper", trilu},
+    {"Unsqueeze", 1, "axes<13", unsqueeze},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "tracer/composites.h"
 #include "tracer/onnx/node.h"
+#include "tracer/onnx/tensor_proto.h"
 
 namespace tunesmith::tracer {
 namespace {
@@ -148,6 +149,14 @@ Values instance_norm(const Node& n) {
   return {ops::instance_norm(n.graph(), n.input(0), n.input(1), n.input(2), n.real("epsilon", 1e-5))};
 }
 
+/// An operand of a normalisation, widened where stash_type asks for more than its own type.
+ValueId stashed(const Node& n, ValueId x) {
+  return n.computing_dtype("stash_type") == DType::f64 ? ops::cast(n.graph(), x, DType::f64) : x;
+}
+std::optional<ValueId> stashed(const Node& n, std::optional<ValueId> x) {
+  return x ? std::optional(stashed(n, *x)) : std::nullopt;
+}
+
 /// scale and bias are per group up to opset 20, per channel after.
 Values group_norm(const Node& n) {
   Graph& g = n.graph();
@@ -160,33 +169,41 @@ Values group_norm(const Node& n) {
     const ValueId spread = ops::expand(g, ops::reshape(g, v, {groups, 1}), {groups, channels / groups});
     return ops::reshape(g, spread, {channels});
   };
-  return {ops::group_norm(g, n.input(0), per_channel(1), per_channel(2), groups, n.real("epsilon", 1e-5))};
+  const ValueId y = ops::group_norm(g, stashed(n, n.input(0)), stashed(n, per_channel(1)),
+                                    stashed(n, per_channel(2)), groups, n.real("epsilon", 1e-5));
+  return {ops::cast(g, y, n.type(0).dtype)};
 }
 
 Values layer_norm(const Node& n) {
   Graph& g = n.graph();
   const std::int64_t axis = n.integer("axis", -1);
   const double epsilon = n.real("epsilon", 1e-5);
-  Values out{ops::layer_norm(g, n.input(0), n.optional_input(1), n.optional_input(2), axis, epsilon)};
-  if (n.output_count() > 1) {  // mean and inverse deviation, in f32
+  const ValueId y = ops::layer_norm(g, stashed(n, n.input(0)), stashed(n, n.optional_input(1)),
+                                    stashed(n, n.optional_input(2)), axis, epsilon);
+  Values out{ops::cast(g, y, n.type(0).dtype)};
+  if (n.output_count() > 1) {  // mean and inverse deviation, in the type that stash_type says
+    const DType stash = dtype_of(static_cast<std::int32_t>(n.integer("stash_type", 1)));
     const auto rank = static_cast<std::int64_t>(n.rank(0));
     Ints axes;
     for (std::int64_t d = axis < 0 ? axis + rank : axis; d < rank; ++d) axes.push_back(d);
-    const ValueId x = ops::cast(g, n.input(0), DType::f32);
+    const DType wide = n.computing_dtype("stash_type");
+    const ValueId x = ops::cast(g, n.input(0), wide);
     const ValueId mean = ops::reduce(g, "mean", x, axes, true);
     const ValueId centred = ops::binary(g, BinaryOp::sub, x, mean);
     const ValueId variance =
         ops::reduce(g, "mean", ops::binary(g, BinaryOp::mul, centred, centred), axes, true);
-    out.push_back(mean);
-    out.push_back(ops::unary(g, ir::UnaryOp::rsqrt,
-                             ops::binary(g, BinaryOp::add, variance, ops::scalar(g, DType::f32, epsilon))));
+    const ValueId inverse = ops::unary(
+        g, ir::UnaryOp::rsqrt, ops::binary(g, BinaryOp::add, variance, ops::scalar(g, wide, epsilon)));
+    out.push_back(ops::cast(g, mean, stash));
+    out.push_back(ops::cast(g, inverse, stash));
   }
   return out;
 }
 
 Values rms_norm(const Node& n) {
-  return {ops::rms_norm(n.graph(), n.input(0), n.optional_input(1), n.integer("axis", -1),
-                        n.real("epsilon", 1e-5))};
+  const ValueId y = ops::rms_norm(n.graph(), stashed(n, n.input(0)), stashed(n, n.optional_input(1)),
+                                  n.integer("axis", -1), n.real("epsilon", 1e-5));
+  return {ops::cast(n.graph(), y, n.type(0).dtype)};
 }
 
 Values lrn(const Node& n) {
@@ -235,28 +252,30 @@ Values mean_variance_norm(const Node& n) {
 }
 
 constexpr Conversion table[] = {
-    {"AveragePool", "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", average_pool},
-    {"BatchNormalization", "consumed_inputs epsilon is_test momentum spatial training_mode", batch_norm},
-    {"Conv", "auto_pad dilations group kernel_shape pads strides", conv},
-    {"ConvTranspose", "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
+    {"AveragePool", 1, "auto_pad ceil_mode@10 count_include_pad@7 dilations@19 kernel_shape pads strides",
+     average_pool},
+    {"BatchNormalization", 1, "consumed_inputs<6 epsilon is_test<7 momentum spatial<9 training_mode@14",
+     batch_norm},
+    {"Conv", 1, "auto_pad dilations group kernel_shape pads strides", conv},
+    {"ConvTranspose", 1, "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
      conv_transpose},
-    {"Einsum", "equation", einsum},
-    {"Gemm", "alpha beta broadcast transA transB", gemm},
-    {"GlobalAveragePool", "", global_average_pool},
-    {"GlobalMaxPool", "", global_max_pool},
-    {"GroupNormalization", "epsilon num_groups stash_type", group_norm},
-    {"Hardmax", "axis", softmax<hardmax_rows>},
-    {"InstanceNormalization", "epsilon", instance_norm},
-    {"LRN", "alpha beta bias size", lrn},
-    {"LayerNormalization", "axis epsilon stash_type", layer_norm},
-    {"LogSoftmax", "axis", softmax<log_softmax_of>},
-    {"LpNormalization", "axis p", lp_normalization},
-    {"LpPool", "auto_pad ceil_mode dilations kernel_shape p pads strides", lp_pool},
-    {"MatMul", "", matmul},
-    {"MaxPool", "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", max_pool},
-    {"MeanVarianceNormalization", "axes", mean_variance_norm},
-    {"RMSNormalization", "axis epsilon stash_type", rms_norm},
-    {"Softmax", "axis", softmax<softmax_of>},
+    {"Einsum", 12, "equation", einsum},
+    {"Gemm", 1, "alpha beta broadcast<7 transA transB", gemm},
+    {"GlobalAveragePool", 1, "", global_average_pool},
+    {"GlobalMaxPool", 1, "", global_max_pool},
+    {"GroupNormalization", 18, "epsilon num_groups stash_type@21", group_norm},
+    {"Hardmax", 1, "axis", softmax<hardmax_rows>},
+    {"InstanceNormalization", 1, "epsilon", instance_norm},
+    {"LRN", 1, "alpha beta bias size", lrn},
+    {"LayerNormalization", 17, "axis epsilon stash_type", layer_norm},
+    {"LogSoftmax", 1, "axis", softmax<log_softmax_of>},
+    {"LpNormalization", 1, "axis p", lp_normalization},
+    {"LpPool", 1, "auto_pad ceil_mode@18 dilations@18 kernel_shape p pads strides", lp_pool},
+    {"MatMul", 1, "", matmul},
+    {"MaxPool", 1, "auto_pad ceil_mode@10 dilations@10 kernel_shape pads storage_order@8 strides", max_pool},
+    {"MeanVarianceNormalization", 9, "axes", mean_variance_norm},
+    {"RMSNormalization", 23, "axis epsilon stash_type", rms_norm},
+    {"Softmax", 1, "axis", softmax<softmax_of>},
 };
 
 }  // namespace

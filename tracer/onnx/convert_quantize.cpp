@@ -57,14 +57,23 @@ ValueId dequantized(const Node& n, ValueId x, ValueId scale, std::optional<Value
   return ops::cast(g, value, dtype);
 }
 
+struct QuantizedForm {
+  DType dtype = DType::u8;
+  Layout layout = {};
+  bool saturate = true;
+  DType division = DType::f32;  // the type in which the operand is divided by the scale
+};
+
 /// Round to even, add the zero point, cut to the integer type's range.
-ValueId quantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero, DType dtype,
-                  Layout layout, bool saturate = true) {
+ValueId quantized(const Node& n, ValueId x, ValueId scale, std::optional<ValueId> zero,
+                  const QuantizedForm& form) {
   Graph& g = n.graph();
+  const auto& [dtype, layout, saturate, division] = form;
   const Ints shape = to_ints(g.type(x).shape);
-  ValueId value = ops::binary(g, BinaryOp::div, ops::cast(g, x, DType::f32),
-                              ops::cast(g, aligned(n, scale, shape, layout), DType::f32));
+  ValueId value = ops::binary(g, BinaryOp::div, ops::cast(g, x, division),
+                              ops::cast(g, aligned(n, scale, shape, layout), division));
   if (ir::is_float(dtype)) return ops::cast(g, value, dtype, saturate);
+  value = ops::cast(g, value, DType::f32);
   value = ops::unary(g, ir::UnaryOp::round_even, value);
   if (zero)
     value = ops::binary(g, BinaryOp::add, value, ops::cast(g, aligned(n, *zero, shape, layout), DType::f32));
@@ -79,17 +88,23 @@ Values dequantize_linear(const Node& n) {
   return {dtype == 0 ? y : ops::cast(n.graph(), y, dtype_of(dtype))};
 }
 
+/// The type of the division: what `precision` says, else the scale's where it is one to compute in.
+DType division_dtype(const Node& n) {
+  const std::int64_t given = n.integer("precision", 0);
+  const DType dtype = given == 0 ? n.type(1).dtype : dtype_of(static_cast<std::int32_t>(given));
+  const bool computes = dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32;
+  if (!computes && given != 0)
+    n.refuse("attribute 'precision' is {}; accepted: 1 (f32), 10 (f16), 16 (bf16)", given);
+  return computes ? dtype : DType::f32;
+}
+
 Values quantize_linear(const Node& n) {
-  if (const std::int64_t precision = n.integer("precision", 0);
-      precision != 0 && dtype_of(static_cast<std::int32_t>(precision)) != DType::f32)
-    n.refuse("attribute 'precision' is {}; accepted: f32", precision);
-  DType dtype = DType::u8;
+  QuantizedForm form{DType::u8, layout_of(n), n.integer("saturate", 1) != 0, division_dtype(n)};
   if (n.has_input(2))
-    dtype = n.type(2).dtype;
+    form.dtype = n.type(2).dtype;
   else if (n.integer("output_dtype", 0) != 0)
-    dtype = dtype_of(static_cast<std::int32_t>(n.integer("output_dtype", 0)));
-  return {quantized(n, n.input(0), n.input(1), n.optional_input(2), dtype, layout_of(n),
-                    n.integer("saturate", 1) != 0)};
+    form.dtype = dtype_of(static_cast<std::int32_t>(n.integer("output_dtype", 0)));
+  return {quantized(n, n.input(0), n.input(1), n.optional_input(2), form)};
 }
 
 Values dynamic_quantize_linear(const Node& n) {
@@ -102,7 +117,7 @@ Values dynamic_quantize_linear(const Node& n) {
   const ValueId place = ops::unary(g, ir::UnaryOp::neg, ops::binary(g, BinaryOp::div, low, scale));
   const ValueId point =
       ops::cast(g, ops::unary(g, ir::UnaryOp::round_even, ops::clip(g, place, 0, 255)), DType::u8);
-  return {quantized(n, x, scale, point, DType::u8, {}), scale, point};
+  return {quantized(n, x, scale, point, {}), scale, point};
 }
 
 /// An integer operand less its zero point, as f32 (exact).
@@ -146,7 +161,7 @@ Values qlinear_matmul(const Node& n) {
   const ValueId a = dequantized(n, n.input(0), n.input(1), n.input(2), {rows});
   const ValueId b = dequantized(n, n.input(3), n.input(4), n.input(5), {-1});
   const ValueId y = ops::matmul(g, ops::cast(g, a, DType::f32), ops::cast(g, b, DType::f32));
-  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, {-1})};
+  return {quantized(n, y, n.input(6), n.input(7), {n.type(7).dtype, {-1}})};
 }
 
 Values qlinear_conv(const Node& n) {
@@ -159,18 +174,18 @@ Values qlinear_conv(const Node& n) {
     const ValueId bias = ops::binary(g, BinaryOp::mul, ops::cast(g, n.input(8), DType::f32), scale);
     y = ops::binary(g, BinaryOp::add, y, aligned(n, bias, n.dims(0), {1}));
   }
-  return {quantized(n, y, n.input(6), n.input(7), n.type(7).dtype, {1})};
+  return {quantized(n, y, n.input(6), n.input(7), {n.type(7).dtype, {1}})};
 }
 
 constexpr std::string_view conv_attributes = "auto_pad dilations group kernel_shape pads strides";
 constexpr Conversion table[] = {
-    {"ConvInteger", conv_attributes, conv_integer},
-    {"DequantizeLinear", "axis block_size output_dtype", dequantize_linear},
-    {"DynamicQuantizeLinear", "", dynamic_quantize_linear},
-    {"MatMulInteger", "", matmul_integer},
-    {"QLinearConv", conv_attributes, qlinear_conv},
-    {"QLinearMatMul", "", qlinear_matmul},
-    {"QuantizeLinear", "axis block_size output_dtype precision saturate", quantize_linear},
+    {"ConvInteger", 10, conv_attributes, conv_integer},
+    {"DequantizeLinear", 10, "axis@13 block_size@21 output_dtype@23", dequantize_linear},
+    {"DynamicQuantizeLinear", 11, "", dynamic_quantize_linear},
+    {"MatMulInteger", 10, "", matmul_integer},
+    {"QLinearConv", 10, conv_attributes, qlinear_conv},
+    {"QLinearMatMul", 10, "", qlinear_matmul},
+    {"QuantizeLinear", 10, "axis@13 block_size@21 output_dtype@21 precision@23 saturate@19", quantize_linear},
 };
 
 }  // namespace

@@ -249,10 +249,10 @@ Values linear_attention(const Node& n) {
 }
 
 constexpr Conversion table[] = {
-    {"GRU", "activations clip direction hidden_size layout linear_before_reset", unrolled<gru_form>},
-    {"LSTM", "activations clip direction hidden_size input_forget layout", unrolled<lstm_form>},
-    {"LinearAttention", "chunk_size kv_num_heads q_num_heads scale update_rule", linear_attention},
-    {"RNN", "activations clip direction hidden_size layout", unrolled<rnn_form>},
+    {"GRU", 1, "activations clip direction hidden_size layout@14 linear_before_reset@3", unrolled<gru_form>},
+    {"LSTM", 1, "activations clip direction hidden_size input_forget layout@14", unrolled<lstm_form>},
+    {"LinearAttention", 27, "chunk_size kv_num_heads q_num_heads scale update_rule", linear_attention},
+    {"RNN", 1, "activations clip direction hidden_size layout@14", unrolled<rnn_form>},
 };
 
 }  // namespace

@@ -46,20 +46,20 @@ Values arg_min(const Node& n) {
                        n.integer("select_last_index", 0) != 0)};
 }
 
-constexpr std::string_view reduce_attributes = "axes keepdims noop_with_empty_axes";
+constexpr std::string_view reduce_attributes = "axes<18 keepdims noop_with_empty_axes@18";
 constexpr Conversion table[] = {
-    {"ArgMax", "axis keepdims select_last_index", arg_max},
-    {"ArgMin", "axis keepdims select_last_index", arg_min},
-    {"ReduceL1", reduce_attributes, reduce<"l1">},
-    {"ReduceL2", reduce_attributes, reduce<"l2">},
-    {"ReduceLogSum", reduce_attributes, reduce<"log_sum">},
-    {"ReduceLogSumExp", reduce_attributes, reduce<"log_sum_exp">},
-    {"ReduceMax", reduce_attributes, reduce<"max">},
-    {"ReduceMean", reduce_attributes, reduce<"mean">},
-    {"ReduceMin", reduce_attributes, reduce<"min">},
-    {"ReduceProd", reduce_attributes, reduce<"prod">},
-    {"ReduceSum", reduce_attributes, reduce<"sum">},
-    {"ReduceSumSquare", reduce_attributes, reduce<"sum_square">},
+    {"ArgMax", 1, "axis keepdims select_last_index@12", arg_max},
+    {"ArgMin", 1, "axis keepdims select_last_index@12", arg_min},
+    {"ReduceL1", 1, reduce_attributes, reduce<"l1">},
+    {"ReduceL2", 1, reduce_attributes, reduce<"l2">},
+    {"ReduceLogSum", 1, reduce_attributes, reduce<"log_sum">},
+    {"ReduceLogSumExp", 1, reduce_attributes, reduce<"log_sum_exp">},
+    {"ReduceMax", 1, reduce_attributes, reduce<"max">},
+    {"ReduceMean", 1, reduce_attributes, reduce<"mean">},
+    {"ReduceMin", 1, reduce_attributes, reduce<"min">},
+    {"ReduceProd", 1, reduce_attributes, reduce<"prod">},
+    {"ReduceSum", 1, "axes<13 keepdims noop_with_empty_axes@13", reduce<"sum">},
+    {"ReduceSumSquare", 1, reduce_attributes, reduce<"sum_square">},
 };
 
 }  // namespace

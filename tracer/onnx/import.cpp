@@ -12,6 +12,7 @@
 #include <limits>
 #include <set>
 #include <stdexcept>
+#include <unordered_map>
 
 #include "tracer/composites.h"
 #include "tracer/onnx/node.h"
@@ -21,27 +22,66 @@ namespace tunesmith::tracer {
 namespace {
 
 constexpr std::int64_t oldest_opset = 1, newest_opset = 27;
-constexpr int deepest_call = 16;            // of local functions and subgraphs
-constexpr std::int64_t most_rounds = 4096;  // of a loop
+constexpr int deepest_call = 16;                            // of local functions and subgraphs
+constexpr std::int64_t most_rounds = 4096;                  // of a loop
+constexpr std::int64_t most_nodes = std::int64_t{1} << 20;  // with calls and loops written out
+constexpr std::size_t longest_message = std::numeric_limits<std::int32_t>::max();
 
-using Scope = std::map<std::string, ValueId>;
+// Control flow is converted by the importer itself.
+constexpr Conversion if_row{"If", 1, "else_branch then_branch", nullptr};
+constexpr Conversion loop_row{"Loop", 1, "body", nullptr};
+constexpr Conversion call_row{"", 1, "", nullptr};  // of a local function, which takes no attributes
+
+/// Values by name; a subgraph sees those around it, a function does not.
+class Scope {
+ public:
+  explicit Scope(const Scope* around = nullptr) : around_(around) {}
+
+  std::optional<ValueId> find(const std::string& name) const {
+    for (const Scope* scope = this; scope != nullptr; scope = scope->around_)
+      if (const auto it = scope->values_.find(name); it != scope->values_.end()) return it->second;
+    return std::nullopt;
+  }
+  void define(const std::string& name, ValueId value) {
+    if (find(name)) throw_user_error("value '{}' is defined twice", name);
+    values_.emplace(name, value);
+  }
+
+ private:
+  const Scope* around_;
+  std::unordered_map<std::string, ValueId> values_;
+};
+
+/// The inputs that have no initializer.
+std::vector<const onnx::ValueInfoProto*> inputs_of(const onnx::GraphProto& graph) {
+  std::set<std::string_view> initialized;
+  for (const onnx::TensorProto& tensor : graph.initializer()) initialized.insert(tensor.name());
+  std::vector<const onnx::ValueInfoProto*> inputs;
+  for (const onnx::ValueInfoProto& input : graph.input())
+    if (!initialized.contains(input.name())) inputs.push_back(&input);
+  return inputs;
+}
 
 std::vector<std::string> input_names_of(const onnx::GraphProto& graph) {
-  std::set<std::string> initialized;
-  for (const onnx::TensorProto& tensor : graph.initializer()) initialized.insert(tensor.name());
   std::vector<std::string> names;
-  for (const onnx::ValueInfoProto& input : graph.input())
-    if (!initialized.contains(input.name())) names.push_back(input.name());
+  for (const onnx::ValueInfoProto* input : inputs_of(graph)) names.push_back(input->name());
   return names;
 }
 
+void require_message_size(std::uintmax_t bytes, const std::string& name) {
+  if (bytes > longest_message)
+    throw_user_error(
+        "'{}' has {} bytes; a model file holds up to 2 GiB, larger weights lie beside it as external data",
+        name, bytes);
+}
+
 onnx::ModelProto parse_model(std::span<const std::byte> bytes, const std::string& name) {
+  require_message_size(bytes.size(), name);
   onnx::ModelProto model;
   google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
   google::protobuf::io::CodedInputStream coded(&stream);
   coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
-  if (bytes.empty() || bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
-      !model.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage())
+  if (bytes.empty() || !model.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage())
     throw_user_error("'{}' is not an ONNX model, or it is truncated or damaged", name);
   return model;
 }
@@ -49,6 +89,9 @@ onnx::ModelProto parse_model(std::span<const std::byte> bytes, const std::string
 std::vector<char> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw_user_error("cannot read '{}'", path);
+  std::error_code error;  // what has no size, such as a pipe, is measured once it is read
+  if (const std::uintmax_t size = std::filesystem::file_size(path, error); !error)
+    require_message_size(size, path);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
@@ -61,19 +104,15 @@ class Importer {
     opset_ = opset_of(model_.opset_import());
     const onnx::GraphProto& proto = model_.graph();
     if (proto.node_size() == 0 && proto.output_size() == 0) throw_user_error("the file holds no graph");
-    if (proto.sparse_initializer_size() > 0) throw_user_error("sparse initializers are not supported");
     check_options();
     Scope scope;
-    for (const onnx::TensorProto& tensor : proto.initializer())
-      define(scope, tensor.name(), graph_.add_constant(tensor_of(tensor, folder_path_), tensor.name()));
-    const Scope initialized = scope;
-    for (const onnx::ValueInfoProto& input : proto.input())
-      if (!initialized.contains(input.name())) define(scope, input.name(), add_input(input));
+    add_initializers(proto, scope);
+    for (const onnx::ValueInfoProto* input : inputs_of(proto)) scope.define(input->name(), add_input(*input));
     add_nodes(proto.node(), scope, opset_, 0);
     for (const onnx::ValueInfoProto& output : proto.output()) {
-      const auto it = scope.find(output.name());
-      if (it == scope.end()) throw_user_error("output '{}' is computed by no node", output.name());
-      graph_.add_output(output.name(), it->second);
+      const auto value = scope.find(output.name());
+      if (!value) throw_user_error("output '{}' is computed by no node", output.name());
+      graph_.add_output(output.name(), *value);
     }
     return std::move(graph_);
   }
@@ -91,8 +130,10 @@ class Importer {
     throw_user_error("the model does not say which operator set it uses");
   }
 
-  static void define(Scope& scope, const std::string& name, ValueId value) {
-    if (!scope.emplace(name, value).second) throw_user_error("value '{}' is defined twice", name);
+  void add_initializers(const onnx::GraphProto& proto, Scope& scope) {
+    if (proto.sparse_initializer_size() > 0) throw_user_error("sparse initializers are not supported");
+    for (const onnx::TensorProto& tensor : proto.initializer())
+      scope.define(tensor.name(), graph_.add_constant(tensor_of(tensor, folder_path_), tensor.name()));
   }
 
   void check_options() const {
@@ -174,11 +215,10 @@ class Importer {
           inputs.emplace_back();
           continue;
         }
-        const auto it = scope.find(name);
-        if (it == scope.end())
+        inputs.push_back(scope.find(name));
+        if (!inputs.back())
           throw_user_error("node '{}' ({}): operand '{}' is defined by no earlier node", node.name(),
                            node.op_type(), name);
-        inputs.emplace_back(it->second);
       }
       while (!inputs.empty() && !inputs.back()) inputs.pop_back();
       const std::vector<ValueId> results = convert(node, std::move(inputs), scope, opset, depth);
@@ -187,7 +227,7 @@ class Importer {
         if (static_cast<std::size_t>(i) >= results.size())
           throw_user_error("node '{}' ({}): output {} ('{}') is not supported", node.name(), node.op_type(),
                            i, node.output(i));
-        define(scope, node.output(i), results[static_cast<std::size_t>(i)]);
+        scope.define(node.output(i), results[static_cast<std::size_t>(i)]);
       }
     }
   }
@@ -196,17 +236,9 @@ class Importer {
                                Scope& scope, std::int64_t opset, int depth) {
     const Node node(proto, graph_, folder_, opset, folder_path_, std::move(inputs));
     try {
-      if (const onnx::FunctionProto* function = find_function(proto)) return call(*function, node, depth);
-      if (!proto.domain().empty() && proto.domain() != "ai.onnx")
-        node.refuse("operators of domain '{}' are not supported", proto.domain());
-      if (proto.op_type() == "If") return take_branch(node, scope, opset, depth);
-      if (proto.op_type() == "Loop") return unroll_loop(node, scope, opset, depth);
-      const Conversion* row = find_conversion(proto.op_type());
-      if (row == nullptr) node.refuse("this operator is not supported");
-      for (const onnx::AttributeProto& attribute : proto.attribute())
-        if (!lists(row->attributes, attribute.name()))
-          node.refuse("attribute '{}' is not supported", attribute.name());
-      std::vector<ValueId> results = row->convert(node);
+      if (++converted_ > most_nodes)
+        node.refuse("calls and loops written out have more than {} nodes", most_nodes);
+      std::vector<ValueId> results = results_of(node, scope, opset, depth);
       for (const ValueId result : results)
         if (const Shape& shape = graph_.type(result).shape; is_static(shape)) require_size(to_ints(shape));
       if (const auto unread = node.unread_input()) node.refuse("operand {} is not supported", *unread);
@@ -218,6 +250,24 @@ class Importer {
     } catch (const std::out_of_range&) {
       throw_user_error("{}: an operand or attribute has fewer entries than it needs", node.where());
     }
+  }
+
+  std::vector<ValueId> results_of(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
+    const onnx::NodeProto& proto = node.proto();
+    if (const onnx::FunctionProto* function = find_function(proto)) {
+      require_listed(node, call_row);
+      return call(*function, node, depth);
+    }
+    if (!proto.domain().empty() && proto.domain() != "ai.onnx")
+      node.refuse("operators of domain '{}' are not supported", proto.domain());
+    const Conversion* row = proto.op_type() == if_row.name     ? &if_row
+                            : proto.op_type() == loop_row.name ? &loop_row
+                                                               : find_conversion(proto.op_type());
+    if (row == nullptr) node.refuse("this operator is not supported");
+    require_listed(node, *row);
+    if (row == &if_row) return take_branch(node, scope, opset, depth);
+    if (row == &loop_row) return unroll_loop(node, scope, opset, depth);
+    return row->convert(node);
   }
 
   const onnx::FunctionProto* find_function(const onnx::NodeProto& node) const {
@@ -233,29 +283,28 @@ class Importer {
     Scope inner;
     for (int i = 0; i < function.input_size(); ++i)
       if (node.has_input(static_cast<std::size_t>(i)))
-        define(inner, function.input(i), node.input(static_cast<std::size_t>(i)));
+        inner.define(function.input(i), node.input(static_cast<std::size_t>(i)));
     add_nodes(function.node(), inner, opset_of(function.opset_import()), depth + 1);
     std::vector<ValueId> results;
     for (const std::string& name : function.output()) {
-      const auto it = inner.find(name);
-      if (it == inner.end()) node.refuse("the function's output '{}' is computed by no node", name);
-      results.push_back(it->second);
+      const auto value = inner.find(name);
+      if (!value) node.refuse("the function's output '{}' is computed by no node", name);
+      results.push_back(*value);
     }
     return results;
   }
 
-  /// The outputs of a subgraph, which sees the values around it; `inner` starts as these.
-  std::vector<ValueId> add_body(const onnx::GraphProto& body, const Node& node, Scope inner,
+  /// The outputs of a subgraph, whose inputs `inner` holds.
+  std::vector<ValueId> add_body(const onnx::GraphProto& body, const Node& node, Scope& inner,
                                 std::int64_t opset, int depth) {
     if (depth >= deepest_call) node.refuse("subgraphs are nested more than {} deep", deepest_call);
-    for (const onnx::TensorProto& tensor : body.initializer())
-      define(inner, tensor.name(), graph_.add_constant(tensor_of(tensor, folder_path_), tensor.name()));
+    add_initializers(body, inner);
     add_nodes(body.node(), inner, opset, depth + 1);
     std::vector<ValueId> results;
     for (const onnx::ValueInfoProto& output : body.output()) {
-      const auto it = inner.find(output.name());
-      if (it == inner.end()) node.refuse("the subgraph's output '{}' is computed by no node", output.name());
-      results.push_back(it->second);
+      const auto value = inner.find(output.name());
+      if (!value) node.refuse("the subgraph's output '{}' is computed by no node", output.name());
+      results.push_back(*value);
     }
     return results;
   }
@@ -263,7 +312,8 @@ class Importer {
   /// If with a condition that is known at import: the branch taken replaces it.
   std::vector<ValueId> take_branch(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
     const bool taken = node.constant(0, "the condition").int_at(0) != 0;
-    return add_body(node.subgraph(taken ? "then_branch" : "else_branch"), node, scope, opset, depth);
+    Scope inner(&scope);
+    return add_body(node.subgraph(taken ? "then_branch" : "else_branch"), node, inner, opset, depth);
   }
 
   bool condition(const Node& node, ValueId value) {
@@ -290,12 +340,12 @@ class Importer {
     const std::int64_t rounds = node.has_input(0) ? node.constant_int(0, "the trip count") : most_rounds + 1;
     for (std::int64_t round = 0; round < rounds && condition(node, running); ++round) {
       if (round >= most_rounds) node.refuse("runs for more than {} rounds", most_rounds);
-      Scope inner = scope;
-      define(inner, body.input(0).name(), ops::scalar(graph_, DType::i64, static_cast<double>(round)));
-      define(inner, body.input(1).name(), running);
+      Scope inner(&scope);
+      inner.define(body.input(0).name(), ops::scalar(graph_, DType::i64, static_cast<double>(round)));
+      inner.define(body.input(1).name(), running);
       for (std::size_t i = 0; i < carried_count; ++i)
-        define(inner, body.input(static_cast<int>(i) + 2).name(), carried[i]);
-      const std::vector<ValueId> results = add_body(body, node, std::move(inner), opset, depth);
+        inner.define(body.input(static_cast<int>(i) + 2).name(), carried[i]);
+      const std::vector<ValueId> results = add_body(body, node, inner, opset, depth);
       running = results[0];
       for (std::size_t i = 0; i < carried_count; ++i) carried[i] = results[i + 1];
       for (std::size_t i = 0; i < stacked.size(); ++i)
@@ -315,6 +365,7 @@ class Importer {
   Graph graph_;
   ConstantFolder folder_{graph_};
   std::int64_t opset_ = 0;
+  std::int64_t converted_ = 0;  // nodes
 };
 
 }  // namespace

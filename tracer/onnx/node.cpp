@@ -2,6 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
 #include "tracer/onnx/tensor_proto.h"
 #include "tracer/op_table.h"
 
@@ -27,32 +31,38 @@ void require_size(std::span<const std::int64_t> shape) {
   }
 }
 
-std::optional<HostTensor> ConstantFolder::value_of(ValueId value) {
-  const Op& op = graph_.op(value);
-  if (op.kind == OpKind::constant) return op.data;
-  if (op.kind == OpKind::input) return std::nullopt;
-  const auto known = known_.find(value.op);
-  if (known == known_.end()) {
-    std::optional<std::vector<HostTensor>> results;
-    std::vector<HostTensor> operands;
-    bool foldable = true;
-    for (const TensorType& type : op.outputs) {
-      std::int64_t count = 1;
-      foldable = foldable && is_static(type.shape);
-      if (foldable)
-        for (std::int64_t dim : to_ints(type.shape)) count *= dim;
-      foldable = foldable && count <= most_folded_elements;
-    }
-    for (const ValueId input : op.inputs) {
-      if (!foldable) break;
-      auto operand = value_of(input);
-      foldable = operand.has_value();
-      if (foldable) operands.push_back(std::move(*operand));
-    }
-    if (foldable) results = op_row(op.kind).reference(operands, op.attributes);
-    known_[value.op] = std::move(results);
+std::variant<ConstantFolder::Results, OpId> ConstantFolder::results_or_operand(const Op& op) const {
+  if (op.kind == OpKind::input) return Results{};
+  if (op.kind == OpKind::constant) return Results{{op.data}};
+  for (const TensorType& type : op.outputs) {
+    if (!is_static(type.shape)) return Results{};
+    std::int64_t count = 1;
+    for (std::int64_t dim : to_ints(type.shape)) count *= dim;
+    if (count > most_folded_elements) return Results{};
   }
-  const auto& results = known_.at(value.op);
+  std::vector<HostTensor> operands;
+  for (const ValueId input : op.inputs) {
+    const auto operand = known_.find(input.op);
+    if (operand == known_.end()) return input.op;
+    if (!operand->second) return Results{};
+    operands.push_back(operand->second->at(input.output));
+  }
+  return Results{evaluate_op(op.kind, operands, op.attributes)};
+}
+
+std::optional<HostTensor> ConstantFolder::value_of(ValueId value) {
+  std::vector<OpId> open;  // each waits for the next; a stack of its own, since models may be long
+  if (!known_.contains(value.op)) open.push_back(value.op);
+  while (!open.empty()) {
+    auto found = results_or_operand(graph_.op(open.back()));
+    if (const OpId* operand = std::get_if<OpId>(&found)) {
+      open.push_back(*operand);
+    } else {
+      known_.emplace(open.back(), std::move(std::get<Results>(found)));
+      open.pop_back();
+    }
+  }
+  const Results& results = known_.at(value.op);
   if (!results) return std::nullopt;
   return results->at(value.output);
 }
@@ -207,9 +217,65 @@ const onnx::GraphProto& Node::subgraph(std::string_view name) const {
   return attribute->g();
 }
 
-void Node::refuse_attributes(std::string_view names, std::string_view why) const {
-  for (const onnx::AttributeProto& attribute : proto_.attribute())
-    if (lists(names, attribute.name())) refuse("attribute '{}' is not supported: {}", attribute.name(), why);
+DType Node::computing_dtype(std::string_view attribute) const {
+  const std::int64_t type = integer(attribute, 1);
+  switch (type) {
+    case 1:
+    case 10:
+    case 16: return DType::f32;
+    case 11: return DType::f64;
+    default:
+      refuse("attribute '{}' is {}; accepted: 1 (f32), 10 (f16), 11 (f64), 16 (bf16)", attribute, type);
+  }
+}
+
+namespace {
+
+/// "name@since<until" taken apart.
+struct ListedAttribute {
+  std::string_view name;
+  std::int64_t since = 0;
+  std::int64_t until = std::numeric_limits<std::int64_t>::max();
+};
+
+std::int64_t number_behind(std::string_view text, char sign, std::int64_t otherwise) {
+  const std::size_t at = text.find(sign);
+  if (at != std::string_view::npos)
+    std::from_chars(text.data() + at + 1, text.data() + text.size(), otherwise);
+  return otherwise;
+}
+
+std::optional<ListedAttribute> find_listed(std::string_view attributes, std::string_view name) {
+  while (!attributes.empty()) {
+    const std::size_t space = std::min(attributes.find(' '), attributes.size());
+    const std::string_view entry = attributes.substr(0, space);
+    ListedAttribute listed;
+    listed.name = entry.substr(0, entry.find_first_of("@<"));
+    if (listed.name == name) {
+      listed.since = number_behind(entry, '@', listed.since);
+      listed.until = number_behind(entry, '<', listed.until);
+      return listed;
+    }
+    attributes.remove_prefix(std::min(space + 1, attributes.size()));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void require_listed(const Node& node, const Conversion& row) {
+  if (node.opset() < row.since)
+    node.refuse("this operator exists since opset {}, the model declares opset {}", row.since, node.opset());
+  for (const onnx::AttributeProto& attribute : node.proto().attribute()) {
+    const auto listed = find_listed(row.attributes, attribute.name());
+    if (!listed) node.refuse("attribute '{}' is not supported", attribute.name());
+    if (node.opset() < listed->since)
+      node.refuse("attribute '{}' exists since opset {}, the model declares opset {}", attribute.name(),
+                  listed->since, node.opset());
+    if (node.opset() >= listed->until)
+      node.refuse("attribute '{}' exists before opset {} only, the model declares opset {}", attribute.name(),
+                  listed->until, node.opset());
+  }
 }
 
 bool lists(std::string_view names, std::string_view name) {
@@ -225,7 +291,7 @@ bool lists(std::string_view names, std::string_view name) {
 const Conversion* find_conversion(std::string_view name) {
   for (const auto table :
        {attention_conversions(), elementwise_conversions(), movement_conversions(), network_conversions(),
-        quantize_conversions(), recurrent_conversions(), reduction_conversions()})
+        quantize_conversions(), recurrent_conversions(), reduction_conversions(), resize_conversions()})
     for (const Conversion& row : table)
       if (row.name == name) return &row;
   return nullptr;

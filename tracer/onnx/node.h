@@ -3,12 +3,12 @@
 
 #include <onnx.pb.h>
 
-#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "ir/support/error.h"
@@ -25,8 +25,12 @@ class ConstantFolder {
   std::optional<HostTensor> value_of(ValueId value);
 
  private:
+  using Results = std::optional<std::vector<HostTensor>>;
+  /// What `op` gives; or, where the value of an operand is not settled yet, that operand's operator.
+  std::variant<Results, OpId> results_or_operand(const Op& op) const;
+
   const Graph& graph_;
-  std::map<OpId, std::optional<std::vector<HostTensor>>> known_;
+  std::unordered_map<OpId, Results> known_;
 };
 
 /// The most elements that a tensor may have: products of an extent and an attribute fit into 63 bits.
@@ -86,8 +90,9 @@ class Node {
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
     throw UserError(fmt::format(format, std::forward<Args>(args)...));
   }
-  /// Refuses the node when it has one of these attributes (names separated by spaces), because `why`.
-  void refuse_attributes(std::string_view names, std::string_view why) const;
+  /// The dtype to compute in where an attribute asks for a float type at least as precise: f64 where it does,
+  /// else f32, which no narrower one exceeds.
+  DType computing_dtype(std::string_view attribute) const;
   std::string where() const;
 
  private:
@@ -109,12 +114,16 @@ bool lists(std::string_view names, std::string_view name);
 
 using ConvertFn = std::vector<ValueId> (*)(const Node& node);
 
-/// One ONNX operator.
+/// One ONNX operator. `attributes` are those that it takes, separated by spaces, each with the operator sets
+/// that have it: "k@13" from 13 on, "k<13" before 13, "k@2<11" both, "k" always.
 struct Conversion {
   std::string_view name;
-  std::string_view attributes;  // names it takes, separated by spaces
+  std::int64_t since;  // the operator set that brought it
+  std::string_view attributes;
   ConvertFn convert;
 };
+/// Refuses a node whose operator or attributes its operator set does not have, or that the row does not list.
+void require_listed(const Node& node, const Conversion& row);
 
 std::span<const Conversion> attention_conversions();
 std::span<const Conversion> elementwise_conversions();
@@ -122,6 +131,7 @@ std::span<const Conversion> movement_conversions();
 std::span<const Conversion> network_conversions();
 std::span<const Conversion> recurrent_conversions();
 std::span<const Conversion> reduction_conversions();
+std::span<const Conversion> resize_conversions();
 std::span<const Conversion> quantize_conversions();
 
 /// The row of an operator, or null.

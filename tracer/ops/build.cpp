@@ -133,6 +133,15 @@ ValueId expand(Graph& graph, ValueId x, Ints shape) {
 }
 
 ValueId concat(Graph& graph, std::vector<ValueId> parts, std::int64_t axis) {
+  constexpr std::size_t most = 32;  // operands of one kernel; more are joined in rounds
+  while (parts.size() > most) {
+    std::vector<ValueId> joined;
+    for (auto rest = std::span(parts); !rest.empty(); rest = rest.subspan(std::min(most, rest.size()))) {
+      const auto some = rest.first(std::min(most, rest.size()));
+      joined.push_back(concat(graph, {some.begin(), some.end()}, axis));
+    }
+    parts = std::move(joined);
+  }
   if (parts.size() == 1) return parts[0];
   return graph.add(OpKind::concat, std::move(parts), {{"axis", axis}});
 }

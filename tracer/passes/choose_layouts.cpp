@@ -74,9 +74,14 @@ std::optional<Layout> reshaped_layout(const Layout& layout, const Extents& from,
   return normalised(Layout::permutation(order), to);
 }
 
+/// Reshapes and transposes in a row that are seen through or share their bytes: bounds what a kernel that
+/// reads the last of them is made of.
+constexpr int longest_chain = 16;
+
 class LayoutChooser {
  public:
-  explicit LayoutChooser(const Graph& graph) : graph_(graph), readers_(graph.size()), pinned_(graph.size()) {
+  explicit LayoutChooser(const Graph& graph)
+      : graph_(graph), readers_(graph.size()), pinned_(graph.size()), chain_of_(graph.size(), 0) {
     for (std::uint32_t i = 0; i < graph.size(); ++i) {
       const Op& op = graph.op(OpId{i});
       const FusionKind kind = fusion_kind(graph, op);
@@ -158,8 +163,9 @@ class LayoutChooser {
     if (conversion_bytes(value, layout) <= conversion_bytes(value, {})) placement_.layouts[value] = layout;
   }
 
-  /// Bytes that the readers of `value` move only because it is stored in this order.
-  std::int64_t conversion_bytes(ValueId value, const Layout& layout) const {
+  /// Bytes that the readers of `value` move only because it is stored in this order, seen through `depth`
+  /// reshapes and transposes in a row.
+  std::int64_t conversion_bytes(ValueId value, const Layout& layout, int depth = longest_chain) const {
     const std::int64_t bytes = bytes_of(graph_, value);
     std::int64_t total = 0;
     if (!layout.is_row_major() && must_be_row_major(value)) total += bytes;
@@ -169,8 +175,8 @@ class LayoutChooser {
       if (is_window(op) && reader.operand == 0) {
         total += layout.is_row_major() ? bytes : 0;
       } else if (op.kind == OpKind::reshape || op.kind == OpKind::transpose) {
-        const auto derived = derived_layout(op, value, layout);
-        total += derived ? conversion_bytes({reader.op, 0}, *derived) : 2 * bytes;
+        const auto derived = depth > 0 ? derived_layout(op, value, layout) : std::nullopt;
+        total += derived ? conversion_bytes({reader.op, 0}, *derived, depth - 1) : 2 * bytes;
       } else if (!follows(op) && op.kind != OpKind::reduce) {
         total += layout.is_row_major() ? 0 : bytes;
       }
@@ -191,18 +197,19 @@ class LayoutChooser {
     if (op.kind != OpKind::reshape && op.kind != OpKind::transpose) return;
     const ValueId value{id, 0};
     if (fusion_kind(graph_, op) == FusionKind::host) return;
+    const int chain = 1 + chain_of_[index_of(op.inputs[0].op)];
+    if (chain > longest_chain) return;
     const Layout wanted = placement_.layout_of(value);
     const Layout source = placement_.layout_of(op.inputs[0]);
     const auto derived = derived_layout(op, op.inputs[0], source);
     if (!derived) return;
     // A row-major source seen through a transpose would only move the strided reads to the readers.
     const bool undoes_source = !source.is_row_major() || op.kind == OpKind::reshape;
-    if (*derived == wanted) {
-      placement_.alias_of[value] = op.inputs[0];
-    } else if (undoes_source && wanted.is_row_major() && !must_be_row_major(value)) {
-      placement_.layouts[value] = *derived;
-      placement_.alias_of[value] = op.inputs[0];
-    }
+    const bool follows_source = undoes_source && wanted.is_row_major() && !must_be_row_major(value);
+    if (*derived != wanted && !follows_source) return;
+    if (*derived != wanted) placement_.layouts[value] = *derived;
+    placement_.alias_of[value] = op.inputs[0];
+    chain_of_[index_of(id)] = chain;
   }
 
   const Graph& graph_;
@@ -210,6 +217,7 @@ class LayoutChooser {
   std::vector<bool> pinned_;
   std::vector<ValueId> row_major_;
   std::vector<std::uint32_t> parent_;
+  std::vector<int> chain_of_;  // aliases in a row that end in the operator's result
   Placement placement_;
 };
 
