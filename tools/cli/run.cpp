@@ -27,6 +27,7 @@ struct RunOptions {
   std::string inputs;
   std::string check;
   std::string save;
+  std::string save_format = "pb";
   std::int64_t repeat = 1;
   std::uint64_t seed = 1;
   double relative_tolerance = 1e-3;
@@ -37,11 +38,15 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// DIR/input_0.pb, input_1.pb, … in the order of the graph's inputs (as in the ONNX test data).
+/// DIR/input_0.pb or .npy, input_1.pb or .npy, … in the order of the graph's inputs.
 ir::HostTensor read_numbered(const std::string& folder, const char* kind, std::size_t index, const std::string& name) {
-  const fs::path path = fs::path(folder) / fmt::format("{}_{}.pb", kind, index);
-  if (!fs::exists(path)) throw_user_error("{} '{}' is missing: there is no {}", kind, name, path.string());
-  return tracer::read_tensor(path.string());
+  std::string path;
+  try {
+    path = tracer::numbered_tensor_path(folder, kind, index);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{} '{}': {}", kind, name, error.what()));
+  }
+  return tracer::read_tensor(path);
 }
 
 struct OutputCheck {
@@ -115,7 +120,8 @@ int run_run(const RunOptions& options) {
       checks.push_back(check_output(name, outputs[i], read_numbered(options.check, "output", i, name), options));
     if (!options.save.empty()) {
       fs::create_directories(options.save);
-      tracer::write_tensor((fs::path(options.save) / fmt::format("output_{}.pb", i)).string(), outputs[i], name);
+      tracer::write_tensor((fs::path(options.save) / fmt::format("output_{}.{}", i, options.save_format)).string(), outputs[i],
+                           name);
     }
   }
   bool ok = true;
@@ -164,11 +170,13 @@ void add_run_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "run a model with the best that is known; check and time it");
   command->add_option("MODEL", options->workload, "an .onnx file or an operator")->required();
-  command->add_option("--inputs", options->inputs, "folder with input_0.pb, input_1.pb, … (default: random data)")
+  command->add_option("--inputs", options->inputs, "folder with input_0.pb or input_0.npy, input_1… (default: random data)")
       ->type_name("DIR");
-  command->add_option("--check", options->check, "folder with output_0.pb, …: compare; exit 1 when they differ")
+  command->add_option("--check", options->check, "folder with output_0.pb or output_0.npy, …: compare; exit 1 when they differ")
       ->type_name("DIR");
   command->add_option("--save", options->save, "folder to write output_0.pb, … to")->type_name("DIR");
+  command->add_option("--save-format", options->save_format, "pb (ONNX tensors) or npy (NumPy)")
+      ->check(CLI::IsMember({"pb", "npy"}))->capture_default_str();
   command->add_option("--repeat", options->repeat, "timed runs")->type_name("N")->check(CLI::Range(1, 100000000))
       ->capture_default_str();
   command->add_option("--seed", options->seed, "seed of the random inputs")->type_name("S")->capture_default_str();

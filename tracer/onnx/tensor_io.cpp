@@ -4,8 +4,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <span>
+#include <vector>
 
 #include "ir/support/error.h"
+#include "tracer/npy.h"
 #include "tracer/onnx/tensor_proto.h"
 
 namespace tunesmith::tracer {
@@ -27,37 +31,70 @@ std::string raw_bytes(const ir::HostTensor& tensor) {
   return packed;
 }
 
+bool is_npy(const std::string& path) { return path.ends_with(".npy"); }
+
+ir::HostTensor read_proto(std::ifstream& file) {
+  onnx::TensorProto proto;
+  if (!proto.ParseFromIstream(&file)) throw_user_error("is not an ONNX tensor (or it is damaged)");
+  return tensor_of(proto, "");
+}
+
+ir::HostTensor read_npy(std::ifstream& file) {
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return parse_npy(std::as_bytes(std::span(bytes)));
+}
+
+std::string proto_bytes(const ir::HostTensor& tensor, const std::string& name) {
+  onnx::TensorProto proto;
+  proto.set_name(name);
+  proto.set_data_type(onnx_type_of(tensor.dtype()));
+  for (std::int64_t dim : tensor.shape()) proto.add_dims(dim);
+  proto.set_raw_data(raw_bytes(tensor));
+  std::string bytes;
+  if (!proto.SerializeToString(&bytes))
+    throw_user_error("a tensor of {} bytes is too large for a .pb file", tensor.byte_size());
+  return bytes;
+}
+
 }  // namespace
 
 ir::HostTensor read_tensor(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw_user_error("cannot read '{}'", path);
-  onnx::TensorProto proto;
-  if (!proto.ParseFromIstream(&file)) throw_user_error("'{}' is not an ONNX tensor (or it is damaged)", path);
   try {
-    return tensor_of(proto, "");
+    return is_npy(path) ? read_npy(file) : read_proto(file);
   } catch (const UserError& error) {
     throw UserError(fmt::format("'{}': {}", path, error.what()));
   }
 }
 
 void write_tensor(const std::string& path, const ir::HostTensor& tensor, const std::string& name) {
-  onnx::TensorProto proto;
-  proto.set_name(name);
-  proto.set_data_type(onnx_type_of(tensor.dtype()));
-  for (std::int64_t dim : tensor.shape()) proto.add_dims(dim);
-  proto.set_raw_data(raw_bytes(tensor));
+  std::string bytes;
+  try {
+    bytes = is_npy(path) ? format_npy(tensor) : proto_bytes(tensor, name);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("cannot write '{}': {}", path, error.what()));
+  }
   const std::string partial = fmt::format("{}.partial.{}", path, ::getpid());
   bool written = false;
   {
     std::ofstream file(partial, std::ios::binary);
-    written = file && proto.SerializeToOstream(&file) && file.flush();
+    written = file && file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())) && file.flush();
   }
   std::error_code error;
   if (written) std::filesystem::rename(partial, path, error);
   if (written && !error) return;
   std::filesystem::remove(partial, error);
   throw_user_error("cannot write '{}': is the folder there, writable and not full?", path);
+}
+
+std::string numbered_tensor_path(const std::string& folder, std::string_view kind, std::size_t index) {
+  const std::filesystem::path base = std::filesystem::path(folder) / fmt::format("{}_{}", kind, index);
+  const std::string proto = base.string() + ".pb", npy = base.string() + ".npy";
+  const bool has_proto = std::filesystem::exists(proto), has_npy = std::filesystem::exists(npy);
+  if (has_proto && has_npy) throw_user_error("there are both '{}' and '{}'; keep one", proto, npy);
+  if (!has_proto && !has_npy) throw_user_error("there is no '{}' and no '{}'", proto, npy);
+  return has_proto ? proto : npy;
 }
 
 }  // namespace tunesmith::tracer
