@@ -1,5 +1,8 @@
 #include "tracer/tensor.h"
 
+#include <type_traits>
+#include <utility>
+
 #include "ir/support/error.h"
 
 namespace tunesmith::tracer {
@@ -33,14 +36,40 @@ std::vector<ValueId> values_of(const std::vector<Tensor>& tensors, std::string_v
   return values;
 }
 
-std::vector<Tensor> tensors_of(Graph& graph, const std::vector<ValueId>& values) {
+Tensor wrapped(Graph& graph, ValueId value) { return {graph, value}; }
+std::vector<Tensor> wrapped(Graph& graph, const std::vector<ValueId>& values) {
   std::vector<Tensor> tensors;
   for (const ValueId value : values) tensors.emplace_back(graph, value);
   return tensors;
 }
+std::pair<Tensor, Tensor> wrapped(Graph& graph, const std::pair<ValueId, ValueId>& values) {
+  return {{graph, values.first}, {graph, values.second}};
+}
 
-Tensor reduced(const Tensor& x, std::string op, ops::Ints axes, bool keepdims) {
-  return {x.graph(), ops::reduce(x.graph(), std::move(op), x.value(), std::move(axes), keepdims)};
+/// An argument as the functions of the graph take it: tensors of the trace of `x` as values, others as they
+/// are.
+template <class Argument>
+decltype(auto) operand(const Tensor& x, Argument&& argument) {
+  using Type = std::remove_cvref_t<Argument>;
+  if constexpr (std::is_same_v<Type, Tensor>) {
+    common(x, argument);
+    return argument.value();
+  } else if constexpr (std::is_same_v<Type, std::optional<Tensor>>) {
+    return value_of(x, argument);
+  } else {
+    return std::forward<Argument>(argument);
+  }
+}
+
+/// What `op` adds to the graph that `x` belongs to.
+template <class Op, class... Arguments>
+auto call(Op op, const Tensor& x, Arguments&&... arguments) {
+  Graph& graph = x.graph();
+  return wrapped(graph, op(graph, x.value(), operand(x, std::forward<Arguments>(arguments))...));
+}
+
+Tensor reduced(const Tensor& x, const char* op, ops::Ints axes, bool keepdims) {
+  return {x.graph(), ops::reduce(x.graph(), op, x.value(), std::move(axes), keepdims)};
 }
 
 }  // namespace
@@ -82,102 +111,73 @@ Tensor mod(const Tensor& a, const Tensor& b) { return binary(ir::BinaryOp::mod, 
 Tensor floor_div(const Tensor& a, const Tensor& b) { return binary(ir::BinaryOp::floor_div, a, b); }
 Tensor pow(const Tensor& a, double b) { return pow(a, a.number(b)); }
 
-Tensor relu(const Tensor& x) { return {x.graph(), ops::relu(x.graph(), x.value())}; }
-Tensor leaky_relu(const Tensor& x, double slope) {
-  return {x.graph(), ops::leaky_relu(x.graph(), x.value(), slope)};
-}
-Tensor prelu(const Tensor& x, const Tensor& slope) {
-  return {x.graph(), ops::prelu(common(x, slope), x.value(), slope.value())};
-}
-Tensor elu(const Tensor& x, double alpha) { return {x.graph(), ops::elu(x.graph(), x.value(), alpha)}; }
-Tensor celu(const Tensor& x, double alpha) { return {x.graph(), ops::celu(x.graph(), x.value(), alpha)}; }
-Tensor selu(const Tensor& x) { return {x.graph(), ops::selu(x.graph(), x.value())}; }
-Tensor sigmoid(const Tensor& x) { return {x.graph(), ops::sigmoid(x.graph(), x.value())}; }
-Tensor hard_swish(const Tensor& x) { return {x.graph(), ops::hard_swish(x.graph(), x.value())}; }
-Tensor silu(const Tensor& x) { return {x.graph(), ops::silu(x.graph(), x.value())}; }
-Tensor softplus(const Tensor& x) { return {x.graph(), ops::softplus(x.graph(), x.value())}; }
-Tensor softsign(const Tensor& x) { return {x.graph(), ops::softsign(x.graph(), x.value())}; }
-Tensor mish(const Tensor& x) { return {x.graph(), ops::mish(x.graph(), x.value())}; }
+Tensor relu(const Tensor& x) { return call(ops::relu, x); }
+Tensor leaky_relu(const Tensor& x, double slope) { return call(ops::leaky_relu, x, slope); }
+Tensor prelu(const Tensor& x, const Tensor& slope) { return call(ops::prelu, x, slope); }
+Tensor elu(const Tensor& x, double alpha) { return call(ops::elu, x, alpha); }
+Tensor celu(const Tensor& x, double alpha) { return call(ops::celu, x, alpha); }
+Tensor selu(const Tensor& x) { return wrapped(x.graph(), ops::selu(x.graph(), x.value())); }
+Tensor sigmoid(const Tensor& x) { return call(ops::sigmoid, x); }
+Tensor hard_swish(const Tensor& x) { return call(ops::hard_swish, x); }
+Tensor silu(const Tensor& x) { return wrapped(x.graph(), ops::silu(x.graph(), x.value())); }
+Tensor softplus(const Tensor& x) { return call(ops::softplus, x); }
+Tensor softsign(const Tensor& x) { return call(ops::softsign, x); }
+Tensor mish(const Tensor& x) { return call(ops::mish, x); }
 Tensor hard_sigmoid(const Tensor& x, double alpha, double beta) {
-  return {x.graph(), ops::hard_sigmoid(x.graph(), x.value(), alpha, beta)};
+  return call(ops::hard_sigmoid, x, alpha, beta);
 }
-Tensor gelu(const Tensor& x, ops::GeluForm form) {
-  return {x.graph(), ops::gelu(x.graph(), x.value(), form)};
-}
+Tensor gelu(const Tensor& x, ops::GeluForm form) { return call(ops::gelu, x, form); }
 Tensor clip(const Tensor& x, double low, double high) {
-  return {x.graph(), ops::clip(x.graph(), x.value(), low, high)};
+  return wrapped(x.graph(), ops::clip(x.graph(), x.value(), low, high));
 }
 
 Tensor where(const Tensor& condition, const Tensor& yes, const Tensor& no) {
-  return {yes.graph(), ops::where(common(condition, yes, no), condition.value(), yes.value(), no.value())};
+  return call(ops::where, condition, yes, no);
 }
-Tensor cast(const Tensor& x, DType to) { return {x.graph(), ops::cast(x.graph(), x.value(), to)}; }
-Tensor bit_cast(const Tensor& x, DType to) { return {x.graph(), ops::bit_cast(x.graph(), x.value(), to)}; }
+Tensor cast(const Tensor& x, DType to) { return wrapped(x.graph(), ops::cast(x.graph(), x.value(), to)); }
+Tensor bit_cast(const Tensor& x, DType to) { return call(ops::bit_cast, x, to); }
 
-Tensor reshape(const Tensor& x, ops::Ints shape) {
-  return {x.graph(), ops::reshape(x.graph(), x.value(), std::move(shape))};
-}
-Tensor transpose(const Tensor& x, ops::Ints perm) {
-  return {x.graph(), ops::transpose(x.graph(), x.value(), std::move(perm))};
-}
-Tensor swap_axes(const Tensor& x, std::int64_t a, std::int64_t b) {
-  return {x.graph(), ops::swap_axes(x.graph(), x.value(), a, b)};
-}
-Tensor expand(const Tensor& x, ops::Ints shape) {
-  return {x.graph(), ops::expand(x.graph(), x.value(), std::move(shape))};
-}
-Tensor squeeze(const Tensor& x, ops::Ints axes) {
-  return {x.graph(), ops::squeeze(x.graph(), x.value(), std::move(axes))};
-}
-Tensor unsqueeze(const Tensor& x, ops::Ints axes) {
-  return {x.graph(), ops::unsqueeze(x.graph(), x.value(), std::move(axes))};
-}
-Tensor flatten(const Tensor& x, std::int64_t axis) {
-  return {x.graph(), ops::flatten(x.graph(), x.value(), axis)};
-}
+Tensor reshape(const Tensor& x, ops::Ints shape) { return call(ops::reshape, x, std::move(shape)); }
+Tensor transpose(const Tensor& x, ops::Ints perm) { return call(ops::transpose, x, std::move(perm)); }
+Tensor swap_axes(const Tensor& x, std::int64_t a, std::int64_t b) { return call(ops::swap_axes, x, a, b); }
+Tensor expand(const Tensor& x, ops::Ints shape) { return call(ops::expand, x, std::move(shape)); }
+Tensor squeeze(const Tensor& x, ops::Ints axes) { return call(ops::squeeze, x, std::move(axes)); }
+Tensor unsqueeze(const Tensor& x, ops::Ints axes) { return call(ops::unsqueeze, x, std::move(axes)); }
+Tensor flatten(const Tensor& x, std::int64_t axis) { return call(ops::flatten, x, axis); }
 Tensor concat(const std::vector<Tensor>& parts, std::int64_t axis) {
   std::vector<ValueId> values = values_of(parts, "concat");
   return {parts[0].graph(), ops::concat(parts[0].graph(), std::move(values), axis)};
 }
 std::vector<Tensor> split(const Tensor& x, std::int64_t axis, const ops::Ints& sizes) {
-  return tensors_of(x.graph(), ops::split(x.graph(), x.value(), axis, sizes));
+  return call(ops::split, x, axis, sizes);
 }
 std::vector<Tensor> split_evenly(const Tensor& x, std::int64_t axis, std::int64_t parts) {
-  return tensors_of(x.graph(), ops::split_evenly(x.graph(), x.value(), axis, parts));
+  return call(ops::split_evenly, x, axis, parts);
 }
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t begin, std::int64_t end) {
-  return {x.graph(), ops::slice_axis(x.graph(), x.value(), axis, begin, end)};
+  return call(ops::slice_axis, x, axis, begin, end);
 }
 Tensor pad(const Tensor& x, ops::Ints pads, std::string mode, double value) {
-  return {x.graph(), ops::pad(x.graph(), x.value(), std::move(pads), std::move(mode), value)};
+  return call(ops::pad, x, std::move(pads), std::move(mode), value);
 }
-Tensor tile(const Tensor& x, ops::Ints repeats) {
-  return {x.graph(), ops::tile(x.graph(), x.value(), std::move(repeats))};
-}
+Tensor tile(const Tensor& x, ops::Ints repeats) { return call(ops::tile, x, std::move(repeats)); }
 Tensor gather(const Tensor& data, const Tensor& indices, std::int64_t axis) {
-  return {data.graph(), ops::gather(common(data, indices), data.value(), indices.value(), axis)};
+  return call(ops::gather, data, indices, axis);
 }
 Tensor gather_elements(const Tensor& data, const Tensor& indices, std::int64_t axis) {
-  return {data.graph(), ops::gather_elements(common(data, indices), data.value(), indices.value(), axis)};
+  return call(ops::gather_elements, data, indices, axis);
 }
-Tensor resize(const Tensor& x, const ops::ResizeOptions& options) {
-  return {x.graph(), ops::resize(x.graph(), x.value(), options)};
-}
-Tensor trilu(const Tensor& x, bool upper, std::int64_t k) {
-  return {x.graph(), ops::trilu(x.graph(), x.value(), upper, k)};
-}
+Tensor resize(const Tensor& x, const ops::ResizeOptions& options) { return call(ops::resize, x, options); }
+Tensor trilu(const Tensor& x, bool upper, std::int64_t k) { return call(ops::trilu, x, upper, k); }
 Tensor one_hot(const Tensor& indices, std::int64_t depth, const Tensor& on, const Tensor& off,
                std::int64_t axis) {
-  Graph& graph = common(indices, on, off);
-  return {graph, ops::one_hot(graph, indices.value(), depth, on.value(), off.value(), axis)};
+  return call(ops::one_hot, indices, depth, on, off, axis);
 }
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  return {a.graph(), ops::matmul(common(a, b), a.value(), b.value())};
-}
+Tensor matmul(const Tensor& a, const Tensor& b) { return call(ops::matmul, a, b); }
 Tensor gemm(const Tensor& a, const Tensor& b, const std::optional<Tensor>& c,
             const ops::GemmOptions& options) {
-  return {a.graph(), ops::gemm(common(a, b), a.value(), b.value(), value_of(a, c), options)};
+  return call(ops::gemm, a, b, c, options);
 }
 Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
   const std::vector<ValueId> values = values_of(operands, "einsum");
@@ -186,26 +186,22 @@ Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const std::optional<Tensor>& mask,
                  ops::AttentionOptions options) {
   options.mask = value_of(q, mask);
-  return {q.graph(), ops::attention(common(q, k, v), q.value(), k.value(), v.value(), options)};
+  return call(ops::attention, q, k, v, options);
 }
 Tensor conv(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
             const ops::ConvOptions& options) {
-  return {x.graph(), ops::conv(common(x, w), x.value(), w.value(), value_of(x, bias), options)};
+  return call(ops::conv, x, w, bias, options);
 }
 Tensor conv_transpose(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
                       const ops::ConvOptions& options) {
-  return {x.graph(), ops::conv_transpose(common(x, w), x.value(), w.value(), value_of(x, bias), options)};
+  return call(ops::conv_transpose, x, w, bias, options);
 }
-Tensor max_pool(const Tensor& x, const ops::PoolOptions& options) {
-  return {x.graph(), ops::max_pool(x.graph(), x.value(), options)};
-}
+Tensor max_pool(const Tensor& x, const ops::PoolOptions& options) { return call(ops::max_pool, x, options); }
 Tensor average_pool(const Tensor& x, const ops::PoolOptions& options) {
-  return {x.graph(), ops::average_pool(x.graph(), x.value(), options)};
+  return call(ops::average_pool, x, options);
 }
-Tensor global_max_pool(const Tensor& x) { return {x.graph(), ops::global_max_pool(x.graph(), x.value())}; }
-Tensor global_average_pool(const Tensor& x) {
-  return {x.graph(), ops::global_average_pool(x.graph(), x.value())};
-}
+Tensor global_max_pool(const Tensor& x) { return call(ops::global_max_pool, x); }
+Tensor global_average_pool(const Tensor& x) { return call(ops::global_average_pool, x); }
 
 Tensor sum(const Tensor& x, ops::Ints axes, bool keepdims) {
   return reduced(x, "sum", std::move(axes), keepdims);
@@ -232,47 +228,37 @@ Tensor l2_norm(const Tensor& x, ops::Ints axes, bool keepdims) {
   return reduced(x, "l2", std::move(axes), keepdims);
 }
 Tensor arg_max(const Tensor& x, std::int64_t axis, bool keepdims) {
-  return {x.graph(), ops::arg_max(x.graph(), x.value(), axis, keepdims)};
+  return wrapped(x.graph(), ops::arg_max(x.graph(), x.value(), axis, keepdims));
 }
 Tensor arg_min(const Tensor& x, std::int64_t axis, bool keepdims) {
-  return {x.graph(), ops::arg_min(x.graph(), x.value(), axis, keepdims)};
+  return wrapped(x.graph(), ops::arg_min(x.graph(), x.value(), axis, keepdims));
 }
 Tensor cumulative_sum(const Tensor& x, std::int64_t axis, ops::CumulateOptions options) {
-  return {x.graph(), ops::cumulative_sum(x.graph(), x.value(), axis, options)};
+  return call(ops::cumulative_sum, x, axis, options);
 }
 std::pair<Tensor, Tensor> top_k(const Tensor& x, std::int64_t k, std::int64_t axis, bool largest) {
-  const auto [values, places] = ops::top_k(x.graph(), x.value(), k, axis, largest);
-  return {{x.graph(), values}, {x.graph(), places}};
+  return call(ops::top_k, x, k, axis, largest);
 }
 
-Tensor softmax(const Tensor& x, std::int64_t axis) {
-  return {x.graph(), ops::softmax(x.graph(), x.value(), axis)};
-}
-Tensor log_softmax(const Tensor& x, std::int64_t axis) {
-  return {x.graph(), ops::log_softmax(x.graph(), x.value(), axis)};
-}
+Tensor softmax(const Tensor& x, std::int64_t axis) { return call(ops::softmax, x, axis); }
+Tensor log_softmax(const Tensor& x, std::int64_t axis) { return call(ops::log_softmax, x, axis); }
 Tensor layer_norm(const Tensor& x, const std::optional<Tensor>& scale, const std::optional<Tensor>& bias,
                   std::int64_t axis, double epsilon) {
-  return {x.graph(),
-          ops::layer_norm(x.graph(), x.value(), value_of(x, scale), value_of(x, bias), axis, epsilon)};
+  return call(ops::layer_norm, x, scale, bias, axis, epsilon);
 }
 Tensor rms_norm(const Tensor& x, const std::optional<Tensor>& scale, std::int64_t axis, double epsilon) {
-  return {x.graph(), ops::rms_norm(x.graph(), x.value(), value_of(x, scale), axis, epsilon)};
+  return call(ops::rms_norm, x, scale, axis, epsilon);
 }
 Tensor group_norm(const Tensor& x, const Tensor& scale, const Tensor& bias, std::int64_t groups,
                   double epsilon) {
-  Graph& graph = common(x, scale, bias);
-  return {graph, ops::group_norm(graph, x.value(), scale.value(), bias.value(), groups, epsilon)};
+  return call(ops::group_norm, x, scale, bias, groups, epsilon);
 }
 Tensor instance_norm(const Tensor& x, const Tensor& scale, const Tensor& bias, double epsilon) {
-  Graph& graph = common(x, scale, bias);
-  return {graph, ops::instance_norm(graph, x.value(), scale.value(), bias.value(), epsilon)};
+  return call(ops::instance_norm, x, scale, bias, epsilon);
 }
 Tensor batch_norm(const Tensor& x, const Tensor& scale, const Tensor& bias, const Tensor& mean,
                   const Tensor& variance, double epsilon) {
-  Graph& graph = common(x, scale, bias, mean, variance);
-  return {graph, ops::batch_norm(graph, x.value(), scale.value(), bias.value(), mean.value(),
-                                 variance.value(), epsilon)};
+  return call(ops::batch_norm, x, scale, bias, mean, variance, epsilon);
 }
 
 }  // namespace tunesmith::tracer

@@ -1,7 +1,5 @@
 // Composites and traced networks through the whole room: the program that the passes make of them, fused and
 // unfused, computes what the reference computes; so does a graph whose symbols were bound.
-#include <gtest/gtest.h>
-
 #include "tests/tracer/random_values.h"
 #include "tracer/op_table.h"
 #include "tracer/program.h"
@@ -10,10 +8,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ops::Ints;
-using testing::difference;
-using testing::first_seed;
-using testing::random_tensor;
+using namespace testing;
 
 constexpr double tolerance = 2e-5;
 

@@ -1,7 +1,5 @@
 #include "tracer/composites.h"
 
-#include <gmock/gmock.h>
-
 #include <cmath>
 #include <limits>
 
@@ -10,22 +8,8 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ops::Ints;
-using testing::counting;
-using ::testing::DoubleNear;
-using ::testing::ElementsAre;
-using testing::eval;
-using ::testing::HasSubstr;
+using namespace testing;
 using ::testing::Pointwise;
-using testing::refusal;
-using testing::run;
-using testing::run_all;
-using testing::tensor;
-using testing::type_of;
-using testing::values;
-
-const double inf = std::numeric_limits<double>::infinity();
-const double nan = std::numeric_limits<double>::quiet_NaN();
 
 using Activation = std::function<ValueId(Graph&, ValueId)>;
 

@@ -1,21 +1,12 @@
-#include <gmock/gmock.h>
-
 #include "tests/tracer/reference_run.h"
 #include "tracer/composites.h"
 
 namespace tunesmith::tracer {
 namespace {
 
-using ops::Ints;
-using testing::counting;
-using ::testing::ElementsAre;
-using testing::eval;
-using ::testing::HasSubstr;
-using testing::refusal;
-using testing::run;
-using testing::values;
+using namespace testing;
 
-testing::Build einsum(std::string equation) {
+Build einsum(std::string equation) {
   return [=](Graph& g, const auto& x) { return ops::einsum(g, equation, x); };
 }
 

@@ -1,7 +1,5 @@
 // Random graphs: the program that the passes make computes what the reference computes, fused and unfused,
 // with and without channels-last layouts.
-#include <gtest/gtest.h>
-
 #include "ir/print.h"
 #include "tests/tracer/random_values.h"
 #include "tracer/op_table.h"
@@ -11,11 +9,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::HostTensor;
-using ops::Ints;
-using testing::difference;
-using testing::first_seed;
-using testing::random_tensor;
+using namespace testing;
 
 /// Adds random operators over a pool of values, most of them f32 and of rank 4 or 3.
 class RandomGraph {

@@ -1,6 +1,4 @@
 // Which operators share a kernel: the boundaries that fusion draws.
-#include <gtest/gtest.h>
-
 #include "ir/print.h"
 #include "tests/tracer/random_values.h"
 #include "tracer/op_table.h"
@@ -10,12 +8,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::BinaryOp;
-using ir::HostTensor;
-using ir::UnaryOp;
-using ops::Ints;
-using testing::difference;
-using testing::random_tensor;
+using namespace testing;
 
 class Fuse : public ::testing::Test {
  protected:

@@ -1,7 +1,5 @@
 #include "tracer/graph.h"
 
-#include <gmock/gmock.h>
-
 #include "ir/support/error.h"
 #include "tests/tracer/reference_run.h"
 #include "tracer/composites.h"
@@ -9,8 +7,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::BinaryOp;
-using ::testing::HasSubstr;
+using namespace testing;
 
 std::string message_of(const std::function<void()>& action) {
   try {

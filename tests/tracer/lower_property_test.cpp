@@ -1,7 +1,5 @@
 // Every operator kind with a lowering: interpret(kernel) agrees with the row's reference on random small
 // shapes and attributes, before and after canonicalisation.
-#include <gtest/gtest.h>
-
 #include <functional>
 
 #include "ir/canonical.h"
@@ -14,11 +12,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::HostTensor;
-using ops::Ints;
-using testing::difference;
-using testing::first_seed;
-using testing::random_tensor;
+using namespace testing;
 
 /// A graph of one operator, made with random attributes; `inputs` get random values.
 struct Case {

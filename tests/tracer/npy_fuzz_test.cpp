@@ -1,7 +1,5 @@
 // Damaged .npy files: a UserError of one line or a tensor whose elements are those of the file, never a
 // crash.
-#include <gtest/gtest.h>
-
 #include "ir/support/error.h"
 #include "tests/tracer/npy_text.h"
 #include "tests/tracer/onnx_model_writer.h"
@@ -11,9 +9,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using testing::as_bytes;
-using testing::first_seed;
-using testing::npy_text;
+using namespace testing;
 
 /// Empty where the reader holds its promise, else what went wrong.
 std::string broken_promise(const std::string& bytes) {
@@ -33,7 +29,7 @@ std::vector<std::string> files() {
   std::vector<std::string> result;
   for (const ir::DType dtype : {ir::DType::f32, ir::DType::i64, ir::DType::boolean})
     for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{}, {3}, {2, 0, 5}, {2, 3}})
-      result.push_back(format_npy(testing::random_tensor(rng, dtype, shape)));
+      result.push_back(format_npy(random_tensor(rng, dtype, shape)));
   result.push_back(npy_text("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "1234", 2));
   return result;
 }

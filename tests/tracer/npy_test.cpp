@@ -1,9 +1,6 @@
 // NumPy files: what is written, what is read, and what other files are told.
 #include "tracer/npy.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,15 +14,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::DType;
-using ir::HostTensor;
-using ::testing::AllOf;
-using testing::as_bytes;
-using testing::counting;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using testing::npy_text;
-using testing::values;
+using namespace testing;
 
 std::string told(const std::string& bytes) {
   try {

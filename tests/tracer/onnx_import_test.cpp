@@ -10,11 +10,8 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::HostTensor;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using namespace testing;
+using ::testing::Not;
 
 ModelText relu() { return {{{"Relu", {"x"}, {"y"}}}, {x23}, {y23}}; }
 

@@ -9,8 +9,6 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
 using namespace testing;
 
 constexpr int length = 100'000;

@@ -7,9 +7,6 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using namespace testing;
 
 constexpr int onnx_f16 = 10, onnx_f64 = 11, onnx_u8 = 2;

@@ -1,7 +1,5 @@
 #include "tracer/op_table.h"
 
-#include <gmock/gmock.h>
-
 #include <set>
 
 #include "tests/tracer/reference_run.h"
@@ -10,12 +8,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::BinaryOp;
-using testing::counting;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using testing::tensor;
-using testing::values;
+using namespace testing;
 
 TEST(OpTable, RowsAreComplete) {
   std::set<std::string_view> names;

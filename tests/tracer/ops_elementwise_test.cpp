@@ -1,5 +1,3 @@
-#include <gmock/gmock.h>
-
 #include <cmath>
 #include <limits>
 
@@ -8,24 +6,12 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::BinaryOp;
-using ir::UnaryOp;
-using testing::counting;
-using ::testing::ElementsAre;
-using testing::eval;
-using ::testing::HasSubstr;
-using testing::refusal;
-using testing::run;
-using testing::tensor;
-using testing::type_of;
+using namespace testing;
 
-const double inf = std::numeric_limits<double>::infinity();
-const double nan = std::numeric_limits<double>::quiet_NaN();
-
-testing::Build unary(UnaryOp op) {
+Build unary(UnaryOp op) {
   return [op](Graph& g, const auto& x) { return ops::unary(g, op, x[0]); };
 }
-testing::Build binary(BinaryOp op) {
+Build binary(BinaryOp op) {
   return [op](Graph& g, const auto& x) { return ops::binary(g, op, x[0], x[1]); };
 }
 

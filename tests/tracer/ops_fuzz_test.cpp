@@ -1,8 +1,6 @@
 // Operators with arbitrary operands and attributes: the shape rule accepts or refuses with a UserError, and
 // what it accepted has a reference result of the type that the rule gave. Most draws are near-legal, some
 // absurd.
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <limits>
 #include <map>
@@ -14,8 +12,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using testing::first_seed;
-using testing::random_tensor;
+using namespace testing;
 using Ints = std::vector<std::int64_t>;
 
 class Draw {

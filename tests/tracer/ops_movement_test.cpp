@@ -1,22 +1,10 @@
-#include <gmock/gmock.h>
-
 #include "tests/tracer/reference_run.h"
 #include "tracer/composites.h"
 
 namespace tunesmith::tracer {
 namespace {
 
-using ops::Ints;
-using testing::counting;
-using ::testing::ElementsAre;
-using testing::eval;
-using ::testing::HasSubstr;
-using testing::refusal;
-using testing::run;
-using testing::run_all;
-using testing::tensor;
-using testing::type_of;
-using testing::values;
+using namespace testing;
 
 TEST(Reshape, KeepsElementsAndFillsTheOpenExtent) {
   auto to = [](Ints shape) { return [=](Graph& g, const auto& x) { return ops::reshape(g, x[0], shape); }; };

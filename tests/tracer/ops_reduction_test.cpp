@@ -1,5 +1,3 @@
-#include <gmock/gmock.h>
-
 #include <cmath>
 #include <limits>
 
@@ -8,22 +6,9 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ops::Ints;
-using testing::counting;
-using ::testing::DoubleNear;
-using ::testing::ElementsAre;
-using testing::eval;
-using ::testing::HasSubstr;
-using testing::refusal;
-using testing::run;
-using testing::tensor;
-using testing::type_of;
-using testing::values;
+using namespace testing;
 
-const double inf = std::numeric_limits<double>::infinity();
-const double nan = std::numeric_limits<double>::quiet_NaN();
-
-testing::Build reduce(std::string op, Ints axes = {}, bool keepdims = false) {
+Build reduce(std::string op, Ints axes = {}, bool keepdims = false) {
   return [=](Graph& g, const auto& x) { return ops::reduce(g, op, x[0], axes, keepdims); };
 }
 

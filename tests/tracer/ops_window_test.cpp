@@ -1,5 +1,3 @@
-#include <gmock/gmock.h>
-
 #include <cmath>
 
 #include "tests/tracer/reference_run.h"
@@ -8,18 +6,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ops::Ints;
-using testing::counting;
-using ::testing::ElementsAre;
-using testing::eval;
-using ::testing::HasSubstr;
-using testing::InputType;
-using testing::refusal;
-using testing::run;
-using testing::run_all;
-using testing::tensor;
-using testing::type_of;
-using testing::values;
+using namespace testing;
 
 ValueId matmul(Graph& g, const std::vector<ValueId>& x) { return ops::matmul(g, x[0], x[1]); }
 
@@ -69,7 +56,7 @@ TEST(Matmul, SymbolicShapesAndRefusals) {
               HasSubstr("do not broadcast"));
 }
 
-testing::Build conv(ops::ConvOptions options = {}) {
+Build conv(ops::ConvOptions options = {}) {
   return [=](Graph& g, const auto& x) {
     return ops::conv(g, x[0], x[1], x.size() > 2 ? std::optional(x[2]) : std::nullopt, options);
   };
@@ -133,7 +120,7 @@ TEST(Conv, Refusals) {
               HasSubstr("conv: input [4, 8] has no spatial axis"));
 }
 
-testing::Build conv_transpose(ops::ConvOptions options = {}) {
+Build conv_transpose(ops::ConvOptions options = {}) {
   return [=](Graph& g, const auto& x) {
     return ops::conv_transpose(g, x[0], x[1], x.size() > 2 ? std::optional(x[2]) : std::nullopt, options);
   };

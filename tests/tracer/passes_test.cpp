@@ -1,6 +1,4 @@
 // The graph passes one by one: what each changes, and what it must leave alone.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 
 #include "ir/support/error.h"
@@ -18,12 +16,7 @@
 namespace tunesmith::tracer {
 namespace {
 
-using ir::BinaryOp;
-using ir::HostTensor;
-using ir::UnaryOp;
-using ops::Ints;
-using testing::difference;
-using testing::random_tensor;
+using namespace testing;
 
 struct Fixture {
   Rng rng{7};

@@ -4,19 +4,20 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "ir/host_tensor.h"
+#include "ir/support/env.h"
 #include "ir/support/rng.h"
+#include "tests/tracer/names.h"
 
 namespace tunesmith::tracer::testing {
 
-/// TUNESMITH_TEST_SEED gives a failing seed back.
+/// TUNESMITH_SEED gives a failing seed back.
 inline std::uint64_t first_seed(std::uint64_t otherwise) {
-  const char* text = std::getenv("TUNESMITH_TEST_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+  const auto text = env_value("TUNESMITH_SEED");
+  return text ? std::stoull(*text) : otherwise;
 }
 
 /// Floats in [low, high) in steps that narrow types hold; integers from the same range.

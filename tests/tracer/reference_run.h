@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/support/error.h"
+#include "tests/tracer/names.h"
 #include "tracer/op_table.h"
 #include "tracer/ops/build.h"
 

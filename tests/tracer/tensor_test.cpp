@@ -1,18 +1,12 @@
 #include "tracer/tensor.h"
 
-#include <gmock/gmock.h>
-
 #include "tests/tracer/reference_run.h"
 #include "tracer/trace.h"
 
 namespace tunesmith::tracer {
 namespace {
 
-using testing::counting;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using testing::tensor;
-using testing::values;
+using namespace testing;
 
 template <class Fn>
 std::vector<ir::HostTensor> traced(Fn&& fn, const std::vector<ir::HostTensor>& inputs) {
