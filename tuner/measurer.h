@@ -13,17 +13,32 @@
 
 namespace tunesmith::tuner {
 
+/// What a candidate may take before it counts as a failure.
+struct MeasureOptions {
+  /// Beyond 20 times the best time so far; then it hangs.
+  double timeout_seconds = 2;
+  /// For the buffers of a kernel and the scratch of a candidate together; 0: half of the machine's memory.
+  std::int64_t memory_bytes = 0;
+};
+
 class Measurer {
  public:
   virtual ~Measurer() = default;
-  /// Makes inputs and the reference for the kernel that the next candidates belong to.
+  /// Makes inputs and the reference for the kernel that the next candidates belong to. The error says why
+  /// this kernel cannot be measured here.
   virtual Expected<void, Error> begin_kernel(const ir::Kernel& kernel) = 0;
-  /// Verifies, then times. `incumbent_ns`: best so far (0: none); a candidate twice as slow is not timed to the end.
-  virtual Measurement measure(const codegen::Object& object, double incumbent_ns) = 0;
+  /// Verifies, times, and verifies that the result did not change. `incumbent_ns`: best so far (0: none); a
+  /// candidate twice as slow is not timed to the end. What the candidate does wrong is its measurement; an
+  /// error says that there is no worker to measure with.
+  virtual Expected<Measurement, Error> measure(const codegen::Object& object, double incumbent_ns) = 0;
+  /// Worker processes started so far.
+  virtual std::int64_t worker_starts() const = 0;
 };
 
-/// Measures in an isolated worker process. The reference is computed once a kernel: by the interpreter where that is
-/// affordable, else by the unscheduled kernel, compiled (stages one after another, no schedule step at all).
-std::unique_ptr<Measurer> make_worker_measurer(const Environment& environment, std::string worker_path);
+/// Measures in an isolated worker process. The reference is computed once a kernel: by the interpreter where
+/// that is affordable, else by the unscheduled kernel, compiled (stages one after another, no schedule step
+/// at all).
+std::unique_ptr<Measurer> make_worker_measurer(const Environment& environment, std::string worker_path,
+                                               const MeasureOptions& options);
 
 }  // namespace tunesmith::tuner

@@ -25,18 +25,21 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t batch_size = 8;
-constexpr std::size_t seed_limit = 4;             // schedules taken from similar kernels
-constexpr double close_to_limit = 1.03;           // a result this near to the limit ends a task
-constexpr double least_gain = 0.005;              // expected gain below which a task rests
-constexpr std::int64_t patience = 3;              // batches without a better result before a low gain counts
+constexpr std::size_t seed_limit = 4;    // schedules taken from similar kernels
+constexpr double close_to_limit = 1.03;  // a result this near to the limit ends a task
+constexpr double least_gain = 0.005;     // expected gain below which a task rests
+constexpr std::int64_t patience = 3;     // batches without a better result before a low gain counts
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// One kernel being tuned.
 struct TaskState {
   const Task* task = nullptr;
   double weight = 0;
   std::unique_ptr<Search> search;  // made when the task is first worked on
+  std::string default_text;        // the default schedule
   TaskReport report;
   std::int64_t known = 0;  // measured in earlier sessions
   bool finished = false;
@@ -58,7 +61,10 @@ struct Compiled {
 class Session {
  public:
   Session(std::span<const Task> tasks, const Environment& environment, const SessionOptions& options)
-      : environment_(environment), options_(options), history_(environment), model_(make_xgboost_cost_model(options.seed)) {
+      : environment_(environment),
+        options_(options),
+        history_(environment),
+        model_(make_xgboost_cost_model(options.seed)) {
     std::unordered_map<std::string, std::size_t> unique;
     for (const Task& task : tasks) {
       const std::string text = ir::canonical_text(task.kernel);
@@ -81,13 +87,15 @@ class Session {
       if (!found) return Unexpected(found.error());
       worker = *found;
     }
-    const auto limits = measure_limits(environment_);
+    const auto limits =
+        options_.limits ? Expected<Limits, Error>(*options_.limits) : measure_limits(environment_);
     if (!limits) return Unexpected(limits.error());
     for (TaskState& state : states_) state.report.limit_ns = limit_ns(state.task->kernel, *limits);
     if (const auto stored = history_.load_model())
-      if (!model_->load(*stored)) log(LogLevel::warning, "the stored cost model does not load; starting without one");
+      if (!model_->load(*stored))
+        log(LogLevel::warning, "the stored cost model does not load; starting without one");
 
-    measurer_ = make_worker_measurer(environment_, std::move(worker));
+    measurer_ = make_worker_measurer(environment_, std::move(worker), options_.measure);
     start_ = Clock::now();
     while (!over()) {
       TaskState* next = pick();
@@ -95,6 +103,9 @@ class Session {
       if (auto worked = work_on(*next); !worked) return Unexpected(worked.error());
     }
     if (auto flushed = history_.flush(); !flushed) return Unexpected(flushed.error());
+    if (!states_.empty() &&
+        std::ranges::all_of(states_, [](const TaskState& s) { return !s.report.error.empty(); }))
+      return Unexpected(make_error("kernel {}: {}", states_[0].report.name, states_[0].report.error));
     if (trials_ > 0)
       if (auto saved = history_.save_model(model_->save()); !saved) return Unexpected(saved.error());
     return report();
@@ -119,12 +130,13 @@ class Session {
     state.search = std::make_unique<Search>(
         schedules::make_cpu_space(kernel, environment_.machine(), environment_.threads), options_.seed);
     const schedules::Space& space = state.search->space();
-    const std::string default_text = schedules::print_schedule(space.to_schedule(space.default_candidate()));
+    state.default_text = schedules::print_schedule(space.to_schedule(space.default_candidate()));
     for (const KnownSchedule& known : history_.known(kernel)) {
-      state.search->record(known.schedule,
-                           known.measurement.ok() ? known.measurement.median_ns : std::numeric_limits<double>::infinity());
+      state.search->record(known.schedule, known.measurement.ok() ? known.measurement.median_ns
+                                                                  : std::numeric_limits<double>::infinity());
       ++state.known;
-      if (known.schedule == default_text && known.measurement.ok()) state.report.default_ns = known.measurement.median_ns;
+      if (known.schedule == state.default_text && known.measurement.ok())
+        state.report.default_ns = known.measurement.median_ns;
     }
     for (const std::string& text : history_.seeds(kernel, seed_limit))
       if (const auto schedule = schedules::parse_schedule(text)) state.search->add_seed(*schedule);
@@ -140,13 +152,17 @@ class Session {
       return {};
     }
     if (current_ != &state) {
-      if (auto ready = measurer_->begin_kernel(state.task->kernel); !ready)
-        return Unexpected(make_error("kernel {}: {}", state.task->name, ready.error().message));
+      current_ = nullptr;
+      if (auto ready = measurer_->begin_kernel(state.task->kernel); !ready) {
+        log(LogLevel::warning, "kernel {} cannot be measured: {}", state.task->name, ready.error().message);
+        state.report.error = ready.error().message;
+        state.finished = true;
+        return {};
+      }
       current_ = &state;
     }
     const std::vector<Proposal> batch =
-        state.search->propose(std::min<std::size_t>(batch_size, static_cast<std::size_t>(left)),
-                              *model_);
+        state.search->propose(std::min<std::size_t>(batch_size, static_cast<std::size_t>(left)), *model_);
     const std::vector<Compiled> compiled = compile(batch);
     for (std::size_t i = 0; i < batch.size() && !over(); ++i)
       if (auto measured = measure(state, batch[i], compiled[i]); !measured) return measured;
@@ -162,7 +178,7 @@ class Session {
     std::atomic<std::size_t> next{0};
     auto worker = [&] {
       for (std::size_t i = next++; i < batch.size(); i = next++) {
-        auto object = environment_.backend->compile(batch[i].nest);
+        auto object = compile_one(batch[i].nest);
         if (object)
           compiled[i].object = std::move(*object);
         else
@@ -175,16 +191,33 @@ class Session {
     return compiled;
   }
 
+  /// What a back end throws costs the candidate, not the session.
+  Expected<codegen::Object, Error> compile_one(const ir::LoopNest& nest) const {
+    try {
+      return environment_.backend->compile(nest);
+    } catch (const std::exception& error) {
+      return Unexpected(make_error("the code generator threw: {}", error.what()));
+    }
+  }
+
+  /// A new best is confirmed: the slower of two measurements counts, so that a lucky sample wins nothing.
+  Expected<Measurement, Error> measure_object(const codegen::Object& object, double incumbent_ns) {
+    auto measurement = measurer_->measure(object, incumbent_ns);
+    if (!measurement || !measurement->ok() || incumbent_ns <= 0 || measurement->median_ns >= incumbent_ns)
+      return measurement;
+    auto again = measurer_->measure(object, incumbent_ns);
+    if (!again) return again;
+    return !again->ok() || again->median_ns > measurement->median_ns ? std::move(again)
+                                                                     : std::move(measurement);
+  }
+
   Expected<void, Error> measure(TaskState& state, const Proposal& proposal, const Compiled& compiled) {
     Measurement measurement;
     const double incumbent = std::isfinite(state.search->best_ns()) ? state.search->best_ns() : 0;
     if (compiled.object) {
-      measurement = measurer_->measure(*compiled.object, incumbent);
-      // A new best is confirmed: the slower of two measurements counts, so that a lucky sample wins nothing.
-      if (measurement.ok() && incumbent > 0 && measurement.median_ns < incumbent) {
-        const Measurement again = measurer_->measure(*compiled.object, incumbent);
-        if (!again.ok() || again.median_ns > measurement.median_ns) measurement = again;
-      }
+      auto measured = measure_object(*compiled.object, incumbent);
+      if (!measured) return Unexpected(measured.error());
+      measurement = std::move(*measured);
     } else {
       measurement.status = Status::compile;
       measurement.message = compiled.error;
@@ -194,7 +227,7 @@ class Session {
     ++state.report.trials;
     if (measurement.ok()) {
       state.search->record(proposal.text, measurement.median_ns);
-      if (state.report.default_ns == 0) state.report.default_ns = measurement.median_ns;  // the default comes first
+      if (proposal.text == state.default_text) state.report.default_ns = measurement.median_ns;
       if (state.search->best_text() == proposal.text)
         state.report.curve.push_back({state.report.trials, seconds_since(start_), measurement.median_ns});
     } else {
@@ -217,7 +250,9 @@ class Session {
   void finish_if_done(TaskState& state, bool dry) {
     const Search& search = *state.search;
     const bool used_up = state.report.trials + state.known >= options_.trials_per_task;
-    const bool at_limit = search.best_ns() <= close_to_limit * state.report.limit_ns;
+    // A result well beyond the limit says that the limit was taken on a busy machine: then it ends nothing.
+    const double of_limit = search.best_ns() / state.report.limit_ns;
+    const bool at_limit = of_limit <= close_to_limit && of_limit >= 1 / close_to_limit;
     const bool hopeless = search.stale_rounds() >= patience && search.expected_gain() < least_gain;
     state.finished = used_up || at_limit || hopeless || dry;
   }
@@ -234,7 +269,8 @@ class Session {
     for (const TaskState& s : states_) {
       if (!s.search || !std::isfinite(s.search->best_ns())) continue;
       progress.best_total_ns += s.weight * s.search->best_ns();
-      progress.default_total_ns += s.weight * (s.report.default_ns > 0 ? s.report.default_ns : s.search->best_ns());
+      progress.default_total_ns +=
+          s.weight * (s.report.default_ns > 0 ? s.report.default_ns : s.search->best_ns());
       if (!s.finished) expected += s.weight * s.search->best_ns() * s.search->expected_gain();
     }
     if (progress.best_total_ns > 0) progress.expected_gain = expected / progress.best_total_ns;
@@ -246,6 +282,7 @@ class Session {
     report.trials = trials_;
     report.seconds = seconds_since(start_);
     report.stopped = stopped();
+    report.worker_starts = measurer_->worker_starts();
     for (TaskState& state : states_) {
       if (state.search && std::isfinite(state.search->best_ns())) {
         state.report.best_ns = state.search->best_ns();

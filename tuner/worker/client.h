@@ -1,7 +1,8 @@
 // WorkerClient: the session's side of one measurement worker process.
 //
-// The worker is started when it is first needed and again after it died or was killed; a candidate that crashes or
-// hangs costs one process start, never the session. Not synchronised: one thread uses a client.
+// start() gives a running worker, a new one after the last one died or was killed: a candidate that crashes
+// or hangs costs one process start, never the session. Not synchronised: one thread uses a client, and lives
+// as long as its worker (the system ends the worker together with the thread that started it).
 #pragma once
 
 #include <sys/types.h>
@@ -23,6 +24,9 @@ namespace tunesmith::tuner {
 struct WorkerFailure {
   Status status = Status::crash;
   std::string message;
+  /// Ended by SIGKILL, which no candidate sends itself: the system was short of memory, or a person did it.
+  /// Status is resource then, and another try may well succeed.
+  bool killed = false;
 };
 
 class WorkerClient {
@@ -38,6 +42,11 @@ class WorkerClient {
   /// The buffer's memory on this side. Valid until the next set_buffers.
   std::span<std::byte> buffer(std::size_t index);
 
+  /// Starts the worker where none runs, or the last one has ended meanwhile. The error says why there is
+  /// none, which is no candidate's fault. REQUIRES: set_buffers succeeded.
+  Expected<void, Error> start();
+
+  // REQUIRES of the requests: start() succeeded before the load.
   /// Loads a candidate and runs its `prepare`.
   Expected<void, WorkerFailure> load(const codegen::Object& object, double timeout_seconds);
   /// One run; ns that it took.
@@ -48,9 +57,11 @@ class WorkerClient {
   std::int64_t starts() const { return starts_; }  // processes started so far
 
  private:
-  Expected<void, WorkerFailure> ensure_running();
-  Expected<Message, WorkerFailure> request(MessageType type, std::span<const std::byte> payload, MessageType expected,
-                                           double timeout_seconds);
+  Expected<void, Error> start_once();
+  WorkerFailure wait_for_death();
+  void forget_worker();
+  Expected<Message, WorkerFailure> request(MessageType type, std::span<const std::byte> payload,
+                                           MessageType expected, double timeout_seconds);
   WorkerFailure bury(Status status, std::string message);
   void kill_worker();
 
@@ -65,8 +76,8 @@ class WorkerClient {
   std::int64_t starts_ = 0;
 };
 
-/// The worker program: TUNESMITH_WORKER, else `tunesmith-worker` beside the running program, else where it was
-/// installed. The error names the places that were tried.
+/// The worker program: TUNESMITH_WORKER, else `tunesmith-worker` beside the running program, else where it
+/// was installed. The error names the places that were tried.
 Expected<std::string, Error> find_worker();
 
 }  // namespace tunesmith::tuner

@@ -137,7 +137,8 @@ bool send_message(int fd, MessageType type, std::span<const std::byte> payload) 
 ReceiveStatus receive_message(int fd, Message& message, double timeout_seconds) {
   std::optional<Clock::time_point> deadline;
   if (timeout_seconds >= 0)
-    deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds));
+    deadline = Clock::now() +
+               std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds));
   FrameHeader header;
   if (const auto status = read_all(fd, reinterpret_cast<std::byte*>(&header), sizeof header, deadline);
       status != ReceiveStatus::ok)

@@ -1,8 +1,8 @@
 // Messages between a session and its measurement worker: frames over a stream socket, plain data only.
 //
-// The buffers of a workload lie in one shared memory file. The session fills the inputs and poisons the outputs;
-// the worker maps every buffer between guard pages, inputs read-only, each flush against the guard page behind it, so
-// that an access out of bounds faults there and then.
+// The buffers of a workload lie in one shared memory file. The session fills the inputs and poisons the
+// outputs; the worker maps every buffer between guard pages, inputs read-only, each flush against the guard
+// page behind it, so that an access out of bounds faults there and then.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +39,8 @@ struct Message {
   std::vector<std::byte> payload;
 };
 
-/// Where a buffer lies in the shared memory file. Segments are whole pages; the buffer ends where its segment ends, up to
-/// 63 bytes of alignment.
+/// Where a buffer lies in the shared memory file. Segments are whole pages; the buffer ends where its segment
+/// ends, up to 63 bytes of alignment.
 struct Segment {
   std::int64_t offset = 0;  // of the segment, in the file
   std::int64_t size = 0;    // of the segment
@@ -60,7 +60,7 @@ struct SetupRequest {
 };
 
 struct TimeRequest {
-  double max_seconds = 0.05;    // for all samples together
+  double max_seconds = 0.05;  // for all samples together
   std::int32_t max_samples = 30;
   double min_sample_ns = 20e3;  // short kernels are repeated inside a sample
   double give_up_ns = 0;        // stop after two samples slower than this; 0: never

@@ -1,9 +1,9 @@
-// tunesmith-worker: loads compiled candidates and runs them on the session's buffers. Started by a session with
-// a socket and a shared memory file; whatever a candidate does, it does to this process only.
+// tunesmith-worker: loads compiled candidates and runs them on the session's buffers. Started by a session
+// with a socket and a shared memory file; whatever a candidate does, it does to this process only.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 #include "codegen/backend.h"
 #include "codegen/threads/pool.h"
-#include "codegen/aligned_memory.h"
+#include "tuner/worker/guarded_memory.h"
 #include "tuner/worker/protocol.h"
 
 namespace tunesmith::tuner {
@@ -26,46 +26,6 @@ using Clock = std::chrono::steady_clock;
 double ns_since(Clock::time_point start) {
   return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
 }
-
-/// The session's buffers, each between guard pages.
-class GuardedBuffers {
- public:
-  GuardedBuffers() = default;
-  ~GuardedBuffers() { unmap(); }
-  GuardedBuffers(const GuardedBuffers&) = delete;
-  GuardedBuffers& operator=(const GuardedBuffers&) = delete;
-
-  bool map(const std::vector<Segment>& segments) {
-    unmap();
-    const std::int64_t page = ::sysconf(_SC_PAGESIZE);
-    size_ = page;
-    for (const Segment& segment : segments) size_ += segment.size + page;
-    base_ = static_cast<std::byte*>(
-        ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    if (base_ == MAP_FAILED) return false;
-    std::int64_t at = page;
-    for (const Segment& segment : segments) {
-      const int protection = segment.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-      void* mapped = ::mmap(base_ + at, static_cast<std::size_t>(segment.size), protection, MAP_SHARED | MAP_FIXED,
-                            worker_memory_fd, segment.offset);
-      if (mapped == MAP_FAILED) return false;
-      pointers_.push_back(static_cast<std::byte*>(mapped) + segment.start);
-      at += segment.size + page;
-    }
-    return true;
-  }
-  const std::vector<void*>& pointers() const { return pointers_; }
-
- private:
-  void unmap() {
-    if (base_ != nullptr && base_ != MAP_FAILED) ::munmap(base_, static_cast<std::size_t>(size_));
-    base_ = nullptr;
-    pointers_.clear();
-  }
-  std::byte* base_ = nullptr;
-  std::int64_t size_ = 0;
-  std::vector<void*> pointers_;
-};
 
 class Worker {
  public:
@@ -110,22 +70,37 @@ class Worker {
     executable_.reset();
     auto object = codegen::Object::deserialise(message.payload);
     if (!object) return fail(object.error().message);
-    if (static_cast<std::size_t>(object->argument_count - object->prepared_count) != buffers_.pointers().size())
+    if (static_cast<std::size_t>(object->argument_count - object->prepared_count) !=
+        buffers_.pointers().size())
       return fail("the candidate takes another number of buffers");
     auto executable = backend_->load(std::move(*object));
     if (!executable) return fail(executable.error().message);
     executable_ = std::move(*executable);
 
-    const codegen::Object& loaded = executable_->object();
-    arguments_ = buffers_.pointers();
-    prepared_.clear();
-    for (std::int32_t i = loaded.argument_count - loaded.prepared_count; i < loaded.argument_count; ++i) {
-      prepared_.emplace_back(loaded.argument_bytes.at(static_cast<std::size_t>(i)));
-      arguments_.push_back(prepared_.back().data());
-    }
-    context_->reserve(loaded.workspace_bytes, loaded.thread_scratch_bytes);
+    give_memory(executable_->object());
     executable_->prepare(arguments_.data(), nullptr, context_->get());
     reply(MessageType::done);
+  }
+
+  /// Everything that a candidate writes besides the outputs is its own, poisoned and between guard pages: a
+  /// candidate that counts on zeros, or on what an earlier one left behind, gives a wrong result.
+  void give_memory(const codegen::Object& object) {
+    arguments_ = buffers_.pointers();
+    prepared_.clear();
+    for (std::int32_t i = object.argument_count - object.prepared_count; i < object.argument_count; ++i) {
+      prepared_.emplace_back(object.argument_bytes.at(static_cast<std::size_t>(i)));
+      arguments_.push_back(prepared_.back().data());
+    }
+    codegen::Context& context = *context_->get();
+    workspace_ = GuardedMemory(object.workspace_bytes);
+    context.workspace = reinterpret_cast<unsigned char*>(workspace_.data());
+    // As in codegen::ExecutionContext, a cache line lies between the threads; none lies before the guard
+    // page.
+    context.thread_scratch_stride = (object.thread_scratch_bytes + 63) / 64 * 64 + 64;
+    scratch_ = object.thread_scratch_bytes > 0
+                   ? GuardedMemory(context.thread_scratch_stride * context.threads - 64)
+                   : GuardedMemory();
+    context.thread_scratch = reinterpret_cast<unsigned char*>(scratch_.data());
   }
 
   void run_once() {
@@ -147,7 +122,8 @@ class Worker {
     if (!executable_ || !request) return fail("nothing is loaded");
     const auto start = Clock::now();
     const double warm_ns = sample(1);
-    const auto repeats = static_cast<std::int64_t>(std::clamp(request->min_sample_ns / std::max(warm_ns, 1.0), 1.0, 1e5));
+    const auto repeats =
+        static_cast<std::int64_t>(std::clamp(request->min_sample_ns / std::max(warm_ns, 1.0), 1.0, 1e5));
     std::vector<double> samples;
     while (static_cast<std::int32_t>(samples.size()) < request->max_samples) {
       samples.push_back(sample(repeats));
@@ -161,7 +137,9 @@ class Worker {
   static void reply(MessageType type, std::span<const std::byte> payload = {}) {
     if (!send_message(worker_socket_fd, type, payload)) ::_exit(0);  // the session is gone
   }
-  static void fail(const std::string& text) { reply(MessageType::failed, std::as_bytes(std::span(text.data(), text.size()))); }
+  static void fail(const std::string& text) {
+    reply(MessageType::failed, std::as_bytes(std::span(text.data(), text.size())));
+  }
 
   std::unique_ptr<codegen::Backend> backend_;
   std::unique_ptr<codegen::ThreadPool> pool_;
@@ -169,16 +147,30 @@ class Worker {
   GuardedBuffers buffers_;
   std::unique_ptr<codegen::Executable> executable_;
   std::vector<void*> arguments_;
-  std::vector<codegen::AlignedMemory> prepared_;
+  std::vector<GuardedMemory> prepared_;
+  GuardedMemory workspace_;
+  GuardedMemory scratch_;
 };
+
+/// What candidates do must not reach further than this process.
+void become_expendable() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a session that dies takes its workers along
+  std::signal(SIGINT, SIG_IGN);        // Ctrl-C is the session's to handle
+  const rlimit no_core{0, 0};          // crashes are daily business
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  // Where memory runs out, the system ends the worker, not the session. Without /proc it chooses by itself.
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(file, "1000", 4);
+  ::close(file);
+}
 
 }  // namespace
 }  // namespace tunesmith::tuner
 
 int main() {
   using namespace tunesmith;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a session that dies takes its workers along
-  std::signal(SIGINT, SIG_IGN);        // Ctrl-C is the session's to handle
+  tuner::become_expendable();
   if (::fcntl(tuner::worker_socket_fd, F_GETFD) < 0 || ::fcntl(tuner::worker_memory_fd, F_GETFD) < 0) {
     fmt::print(stderr, "tunesmith-worker: started by a tuning session, not by hand\n");
     return 2;
