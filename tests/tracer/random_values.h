@@ -25,7 +25,8 @@ inline ir::HostTensor random_tensor(Rng& rng, ir::DType dtype, std::vector<std::
                                     double low = -2, double high = 2) {
   ir::HostTensor tensor(dtype, std::move(shape));
   for (std::int64_t i = 0; i < tensor.size(); ++i) {
-    const double value = low + (high - low) * std::floor(rng.unit() * 256) / 256;
+    double value = low + (high - low) * std::floor(rng.unit() * 256) / 256;
+    if (dtype == ir::DType::f8e8m0) value = std::abs(value);  // has no sign
     if (dtype == ir::DType::boolean)
       tensor.set_int(i, static_cast<std::int64_t>(rng.below(2)));
     else if (ir::is_float(dtype))

@@ -225,6 +225,8 @@ Types infer_resize(std::span<const TensorType> inputs, const Attributes& attribu
                      rank);
   const std::string& coordinates = attributes.get_text("coordinates");
   require_one_of(attributes.get_text("mode"), {"nearest", "linear", "cubic"}, "mode");
+  if (inputs[0].dtype == DType::boolean && attributes.get_text("mode") != "nearest")
+    throw_user_error("bool cannot be interpolated; accepted: mode nearest");
   require_one_of(coordinates,
                  {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners",
                   "tf_crop_and_resize"},
@@ -243,6 +245,15 @@ Types infer_resize(std::span<const TensorType> inputs, const Attributes& attribu
   for (std::size_t d = 0; d < rank; ++d)
     if (sizes[d] < 0 || (sizes[d] > 0 && ir::is_int(inputs[0].shape[d], 0)))
       throw_user_error("axis {} of {} cannot be resized to {}", d, to_string(inputs[0].shape), sizes[d]);
+  for (std::size_t d = 0; d < rank; ++d) {
+    const std::int64_t* extent = ir::as_int(inputs[0].shape[d]);
+    if (extent == nullptr) continue;
+    // Rounded to the nearest, up or down; places further out would lie beside the input.
+    const double exact = static_cast<double>(*extent) * attributes.get_floats("scales")[d];
+    if (const double excess = static_cast<double>(sizes[d]) - exact; excess > 0.51 || excess < -1.01)
+      throw_user_error("axis {} of {} scaled by {} has no extent {}", d, to_string(inputs[0].shape),
+                       attributes.get_floats("scales")[d], sizes[d]);
+  }
   return {{inputs[0].dtype, to_shape(sizes)}};
 }
 

@@ -90,7 +90,9 @@ Gather gather_by_residue(KernelBuilder& builder, const TensorView& x, const Wind
   for (std::size_t d = 0; d < window.rank(); ++d) {
     const std::int64_t stride = window.strides[d];
     gather.taps.push_back((window.kernel[d] + stride - 1) / stride);
-    before.push_back(gather.taps[d] - 1);
+    // A negative pad begins in front of the first element that a tap meets.
+    const std::int64_t cropped = std::max<std::int64_t>(0, -window.pads_begin[d]);
+    before.push_back(gather.taps[d] - 1 + (cropped + stride - 1) / stride);
     const std::int64_t last = (shape[2 + d] - 1 + window.pads_begin[d]) / stride;
     after.push_back(std::max<std::int64_t>(0, last - (x.shape[2 + d] - 1)));
     if (stride > 1 && shape[2 + d] % stride == 0 && shape[2 + d] > stride)

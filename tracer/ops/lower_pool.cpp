@@ -100,8 +100,22 @@ TensorView p_norm(KernelBuilder& builder, const Pool& pool, std::int64_t p) {
   });
 }
 
+/// Some window lies in the padding with all its elements.
+bool may_be_empty(const Pool& pool) {
+  for (std::size_t d = 0; d < pool.window.rank(); ++d)
+    for (std::int64_t out = 0; out < pool.shape[2 + d]; ++out) {
+      const std::int64_t start = out * pool.window.strides[d] - pool.window.pads_begin[d],
+                         step = pool.window.dilations[d];
+      const std::int64_t first_tap = start >= 0 ? 0 : (-start + step - 1) / step;
+      if (first_tap >= pool.window.kernel[d] || start + first_tap * step >= pool.x.shape[2 + d]) return true;
+    }
+  return false;
+}
+
+constexpr std::int64_t nowhere = std::int64_t{1} << 62;  // larger than every place
+
 /// Maximum and the row-major place of its first occurrence in the whole unpadded tensor (the spatial
-/// dimensions in reverse order of significance where `column_major`).
+/// dimensions in reverse order of significance where `column_major`); -1 for a window without elements.
 std::vector<TensorView> maximum_and_place(KernelBuilder& builder, const Pool& pool, bool column_major) {
   const DType dtype = compute_dtype(pool.x.dtype);
   const Expr lowest = plain_combiner(CombinerKind::max, dtype).identity[0];
@@ -119,8 +133,7 @@ std::vector<TensorView> maximum_and_place(KernelBuilder& builder, const Pool& po
     return (i[0] * extents[1] + i[1]) * plane + flat;
   };
   return builder.reduce_tuple(
-      "pool.max", pool.shape, pool.window.kernel,
-      {{dtype, lowest}, {index_dtype, Expr(std::int64_t{1} << 62)}},
+      "pool.max", pool.shape, pool.window.kernel, {{dtype, lowest}, {index_dtype, Expr(nowhere)}},
       [&](Indices i, Indices reduce) {
         const std::vector<Expr> r(reduce.begin(), reduce.end());
         const auto at = place(pool, i, r);
@@ -131,7 +144,7 @@ std::vector<TensorView> maximum_and_place(KernelBuilder& builder, const Pool& po
           if (pool.window.pads_begin[d] > 0) inside.require(real >= Expr(0));
           if (pool.reach[d] > 0) inside.require(real < Expr(extents[2 + d]));
         }
-        return std::vector<Expr>{x(at), inside.choose(tensor_place(i, r), Expr(std::int64_t{1} << 62))};
+        return std::vector<Expr>{x(at), inside.choose(tensor_place(i, r), Expr(nowhere))};
       },
       [](Indices state, Indices value) {
         const Expr better = value[0] > state[0];
@@ -154,6 +167,9 @@ std::vector<TensorView> lower_pool(KernelBuilder& builder, std::span<const Tenso
   TS_CHECK(kind == "max", "a pooling operator of an unknown kind");
   if (outputs.size() > 1) {
     auto parts = maximum_and_place(builder, pool, attributes.get_int_or("column_major", 0) != 0);
+    if (may_be_empty(pool))
+      parts[1] = mapped(parts[1], index_dtype,
+                        [](const Expr& place) { return select(place < Expr(nowhere), place, Expr(-1)); });
     return {cast_view(parts[0], out), cast_view(parts[1], outputs[1].dtype)};
   }
   const DType dtype = compute_dtype(pool.x.dtype);

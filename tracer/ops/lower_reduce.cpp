@@ -93,7 +93,7 @@ std::vector<TensorView> lower_arg_reduce(KernelBuilder& builder, std::span<const
   const Expr identity = plain_combiner(largest ? CombinerKind::max : CombinerKind::min, dtype).identity[0];
   // The identity's place is outside, so that even a value equal to the identity wins over it.
   const std::int64_t outside = last ? -1 : rows.count();
-  const auto parts = builder.reduce_tuple(
+  auto parts = builder.reduce_tuple(
       "arg", rows.kept(), rows.extents(), {{dtype, identity}, {index_dtype, Expr(outside)}},
       [&](Indices indices, Indices reduce) {
         return std::vector<Expr>{cast(dtype, x(rows.point(indices, reduce).full)), reduce[0]};
@@ -105,6 +105,10 @@ std::vector<TensorView> lower_arg_reduce(KernelBuilder& builder, std::span<const
         const Expr take = logical_or(better, logical_and(same, earlier));
         return std::vector<Expr>{select(take, value[0], state[0]), select(take, value[1], state[1])};
       });
+  if (ir::is_float(dtype))  // comparisons pass over NaNs; a row of nothing else has its first place
+    parts[1] = mapped(parts[1], index_dtype, [outside](const Expr& place) {
+      return select(binary(BinaryOp::eq, place, Expr(outside)), Expr(0), place);
+    });
   return {reshape_view(cast_view(parts[1], outputs[0].dtype), to_ints(outputs[0].shape))};
 }
 

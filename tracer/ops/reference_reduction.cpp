@@ -75,11 +75,20 @@ double reduce_floats(const HostTensor& x, std::span<const std::int64_t> places, 
   return std::log(total) + shift;
 }
 
+std::int64_t highest_integer(DType dtype) {
+  const int width = ir::bit_width(dtype);
+  if (ir::is_unsigned_integer(dtype) || dtype == DType::boolean)
+    return static_cast<std::int64_t>(~std::uint64_t{0} >> (64 - width));
+  return (std::int64_t{1} << (width - 2)) - 1 + (std::int64_t{1} << (width - 2));
+}
+
+std::int64_t lowest_integer(DType dtype) {
+  return ir::is_signed_integer(dtype) ? -highest_integer(dtype) - 1 : 0;
+}
+
 std::int64_t reduce_ints(const HostTensor& x, std::span<const std::int64_t> places, const std::string& op) {
   if (op == "min" || op == "max") {
-    if (places.empty())
-      return op == "min" ? static_cast<std::int64_t>(ir::highest(x.dtype()))
-                         : static_cast<std::int64_t>(ir::lowest(x.dtype()));
+    if (places.empty()) return op == "min" ? highest_integer(x.dtype()) : lowest_integer(x.dtype());
     std::int64_t best = places[0];
     for (std::int64_t place : places)
       if (op == "min" ? element_less(x, place, x, best) : element_less(x, best, x, place)) best = place;
@@ -89,14 +98,16 @@ std::int64_t reduce_ints(const HostTensor& x, std::span<const std::int64_t> plac
   for (std::int64_t place : places) {
     const std::int64_t value = x.int_at(place);
     const auto bits = static_cast<std::uint64_t>(value);
+    const bool negative = value < 0 && !ir::is_unsigned_integer(x.dtype());
     product *= bits;
-    sum += op == "l1"                         ? static_cast<std::uint64_t>(std::abs(value))
-           : op == "l2" || op == "sum_square" ? bits * bits
-                                              : bits;
+    sum += op == "l1" && negative ? 0 - bits : op == "l2" || op == "sum_square" ? bits * bits : bits;
   }
   const auto total = static_cast<std::int64_t>(sum);
   if (op == "prod") return static_cast<std::int64_t>(product);
-  if (op == "mean") return places.empty() ? 0 : total / static_cast<std::int64_t>(places.size());
+  if (op == "mean" && places.empty()) return 0;
+  if (op == "mean" && ir::is_unsigned_integer(x.dtype()))
+    return static_cast<std::int64_t>(sum / places.size());
+  if (op == "mean") return total / static_cast<std::int64_t>(places.size());
   return total;
 }
 
@@ -180,8 +191,13 @@ Tensors reference_arg_reduce(std::span<const HostTensor> inputs, const Attribute
              last = attributes.get_int_or("select_last", 0) != 0;
   Rows(x.shape(), only_axis(attributes.get_int("axis"), x.shape().size()))
       .for_each_row([&](std::int64_t row, auto places) {
+        // NaNs are passed over; a row of nothing else has its first place.
+        auto is_nan = [&](std::size_t i) { return ir::is_float(x.dtype()) && std::isnan(x.at(places[i])); };
         std::size_t best = 0;
-        for (std::size_t i = 1; i < places.size(); ++i) {
+        while (best < places.size() && is_nan(best)) ++best;
+        if (best == places.size()) best = 0;
+        for (std::size_t i = best + 1; i < places.size(); ++i) {
+          if (is_nan(i)) continue;
           const bool above = element_less(x, places[best], x, places[i]);
           const bool below = element_less(x, places[i], x, places[best]);
           if ((largest ? above : below) || (last && !above && !below)) best = i;

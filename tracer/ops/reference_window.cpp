@@ -1,6 +1,7 @@
 // Matrix products, convolutions, pooling.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "tracer/op_table.h"
@@ -49,6 +50,14 @@ struct Window {
     return out * strides[d] + t * dilations[d] - pads[d];
   }
 };
+
+/// The largest of no elements.
+void set_nothing(HostTensor& out, std::int64_t flat) {
+  if (ir::is_float(out.dtype()))
+    out.set(flat, -std::numeric_limits<double>::infinity());
+  else
+    out.set_int(flat, static_cast<std::int64_t>(ir::lowest(out.dtype())));
+}
 
 Extents spatial(const Extents& shape) { return {shape.begin() + 2, shape.end()}; }
 
@@ -220,11 +229,11 @@ Tensors reference_pool(std::span<const HostTensor> inputs, const Attributes& att
         if (best_flat >= 0)
           copy_element(out, to, x, nc * plane + best_flat);
         else
-          out.set(to, ir::lowest(out.dtype()));
+          set_nothing(out, to);
       } else {
         out.set(to, op == "lp" ? std::pow(sum, 1 / p) : sum / static_cast<double>(count));
       }
-      where.set_int(to, nc * plane + best_place);
+      where.set_int(to, best_flat < 0 ? -1 : nc * plane + best_place);
     });
   if (types.size() > 1) return {out, where};
   return {out};
