@@ -32,12 +32,26 @@ TEST(CornerCases, APoolingWindowOfPaddingOnly) {
       options.kernel = {1};
       options.pads = {1, 1};
       const auto [largest, places] = ops::max_pool_with_indices(g, x[0], options);
-      return std::vector{largest, places, ops::max_pool(g, x[0], options)};
+      return std::vector{largest, places, ops::max_pool(g, x[0], options),
+                         ops::average_pool(g, x[0], options)};
     });
     EXPECT_THAT(results[0], ElementsAre(-inf, 1, 2, -inf, -inf, 3, 4, -inf));
     EXPECT_THAT(results[1], ElementsAre(-1, 0, 1, -1, -1, 2, 3, -1));
     EXPECT_EQ(results[2], results[0]);
+    EXPECT_TRUE(std::isnan(results[3][0]));  // of no elements
+    EXPECT_EQ(results[3][1], 1);
   }
+}
+
+TEST(CornerCases, TheFirstOfEqualElementsInAWindow) {
+  const auto results = agreed({tensor(DType::i32, {1, 1, 2, 2}, {1, 5, 5, 1})}, [](Graph& g, const auto& x) {
+    ops::PoolOptions options;
+    options.kernel = {2, 2};
+    options.strides = {1, 1};
+    options.column_major = true;
+    return std::vector{ops::max_pool_with_indices(g, x[0], options).second};
+  });
+  EXPECT_THAT(results[0], ElementsAre(2));  // row 0, column 1; places count along columns
 }
 
 TEST(CornerCases, ATransposedConvolutionWithNegativePads) {
@@ -69,6 +83,26 @@ TEST(CornerCases, ReductionsOfLargeUnsignedNumbers) {
   agreed({x}, [](Graph& g, const auto& in) {
     return std::vector{ops::reduce(g, "l1", in[0], {}, false), ops::reduce(g, "max", in[0], {}, false)};
   });
+}
+
+TEST(CornerCases, InterpolatedIntegersAreRoundedAndStayInRange) {
+  const auto results = agreed({tensor(DType::u8, {2}, {0, 255})}, [](Graph& g, const auto& x) {
+    ops::ResizeOptions linear, cubic;
+    linear.sizes = cubic.sizes = {8};
+    linear.mode = "linear";
+    cubic.mode = "cubic";
+    return std::vector{ops::resize(g, x[0], linear), ops::resize(g, x[0], cubic)};
+  });
+  EXPECT_THAT(results[0], ElementsAre(0, 0, 32, 96, 159, 223, 255, 255));
+  EXPECT_EQ(results[1].front(), 0);
+  EXPECT_EQ(results[1].back(), 255);
+}
+
+TEST(CornerCases, NarrowFloatsAreDividedInF32) {
+  const auto results = agreed(
+      {tensor(DType::f4e2m1, {2}, {3, 4}), tensor(DType::f4e2m1, {2}, {4, 3})},
+      [](Graph& g, const auto& x) { return std::vector{ops::binary(g, BinaryOp::floor_div, x[0], x[1])}; });
+  EXPECT_THAT(results[0], ElementsAre(0, 1));
 }
 
 TEST(CornerCases, ResizeRefusesWhatHasNoPlaceInTheInput) {

@@ -63,6 +63,27 @@ inline std::string case_model(const OnnxCase& c) {
   return (onnx_root() / "data" / c.path / "model.onnx").string();
 }
 
+/// A case's graph with its inputs' shapes bound, and the tensors that it takes.
+struct ImportedCase {
+  Graph graph;
+  std::vector<ir::HostTensor> operands;
+};
+inline ImportedCase import_case(const OnnxCase& c) {
+  const std::string model = case_model(c);
+  const std::vector<ir::HostTensor> inputs = case_tensors(c, "input");
+  const std::vector<std::string> names = onnx_input_names(model);
+  ImportOptions options;
+  std::map<std::string, ir::HostTensor> by_name;
+  for (std::size_t i = 0; i < names.size() && i < inputs.size(); ++i) {
+    by_name[names[i]] = inputs[i];
+    options.shapes[names[i]] = inputs[i].shape();
+    if (inputs[i].rank() <= 1) options.values[names[i]] = inputs[i];
+  }
+  ImportedCase result{import_onnx(model, options), {}};
+  for (const OpId id : result.graph.inputs()) result.operands.push_back(by_name.at(result.graph.op(id).name));
+  return result;
+}
+
 /// |got - want| <= absolute + relative * |want|.
 struct Tolerance {
   double absolute, relative;

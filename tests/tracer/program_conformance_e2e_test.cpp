@@ -27,34 +27,13 @@ std::int64_t elements(const Graph& graph) {
   return total;
 }
 
-struct Imported {
-  Graph graph;
-  std::vector<HostTensor> operands;
-};
-
-Imported imported(const OnnxCase& c) {
-  const std::string model = testing::case_model(c);
-  const std::vector<HostTensor> inputs = testing::case_tensors(c, "input");
-  const std::vector<std::string> names = onnx_input_names(model);
-  ImportOptions options;
-  std::map<std::string, HostTensor> by_name;
-  for (std::size_t i = 0; i < names.size() && i < inputs.size(); ++i) {
-    by_name[names[i]] = inputs[i];
-    options.shapes[names[i]] = inputs[i].shape();
-    if (inputs[i].rank() <= 1) options.values[names[i]] = inputs[i];
-  }
-  Imported result{import_onnx(model, options), {}};
-  for (const OpId id : result.graph.inputs()) result.operands.push_back(by_name.at(result.graph.op(id).name));
-  return result;
-}
-
 TEST(ProgramConformance, ProgramsGiveWhatTheReferenceGives) {
   const std::vector<OnnxCase> cases = testing::onnx_cases();
   if (cases.empty()) GTEST_SKIP() << "no conformance cases beside the repository";
   int compared = 0, too_large = 0;
   for (const OnnxCase& c : cases) {
     SCOPED_TRACE(c.path);
-    const Imported model = imported(c);
+    const testing::ImportedCase model = testing::import_case(c);
     if (elements(model.graph) > most_elements) {
       ++too_large;
       continue;

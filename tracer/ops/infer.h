@@ -22,7 +22,8 @@
 // - conv {strides, dilations, pads, groups}: one entry a spatial axis, pads = before each, then after each;
 //   conv_transpose also {output_padding}.
 // - pool {op: max | average | lp, kernel, strides, dilations, pads, ceil_mode, count_include_pad, p,
-//   with_indices, column_major}: a window of padding only has the largest element -inf at place -1.
+//   with_indices, column_major}: pads are 0 or more; a window of padding only has the largest
+//   element -inf at place -1.
 // - reduce {op: sum | mean | prod | min | max | sum_square | l1 | l2 | log_sum | log_sum_exp, axes (empty:
 //   all), keepdims}.
 // - arg_reduce {op: min | max, axis, keepdims, select_last}: passes over NaNs; 0 where there is nothing else.

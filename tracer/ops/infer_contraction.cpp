@@ -173,6 +173,7 @@ Types infer_pool(std::span<const TensorType> inputs, const Attributes& attribute
   if (op == "lp" && attributes.get_int("p") < 1)
     throw_user_error("p={}; it must be at least 1", attributes.get_int("p"));
   const WindowAttributes window_attributes = window(attributes, rank);
+  require_between(window_attributes.pads, 0, "pads");
   const bool ceil_mode = attributes.get_int_or("ceil_mode", 0) != 0;
   Shape shape{x.shape[0], x.shape[1]};
   for (std::size_t d = 0; d < rank; ++d)

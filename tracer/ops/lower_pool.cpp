@@ -51,6 +51,22 @@ TensorView reduced(KernelBuilder& builder, const Pool& pool, const std::string& 
                         [&](Indices i, Indices reduce) { return x(place(pool, i, axes.of(reduce))); });
 }
 
+/// Some window has all its elements along dimension d in the padding.
+bool may_be_empty(const Pool& pool, std::size_t d) {
+  for (std::int64_t out = 0; out < pool.shape[2 + d]; ++out) {
+    const std::int64_t start = out * pool.window.strides[d] - pool.window.pads_begin[d],
+                       step = pool.window.dilations[d];
+    const std::int64_t first_tap = start >= 0 ? 0 : (-start + step - 1) / step;
+    if (first_tap >= pool.window.kernel[d] || start + first_tap * step >= pool.x.shape[2 + d]) return true;
+  }
+  return false;
+}
+bool may_be_empty(const Pool& pool) {
+  for (std::size_t d = 0; d < pool.window.rank(); ++d)
+    if (may_be_empty(pool, d)) return true;
+  return false;
+}
+
 /// Places of a window in dimension d that count: those inside [-before, extent + after).
 Expr count_in(const Pool& pool, std::size_t d, const Expr& out, std::int64_t before, std::int64_t after) {
   const Window& window = pool.window;
@@ -63,7 +79,7 @@ Expr count_in(const Pool& pool, std::size_t d, const Expr& out, std::int64_t bef
       full_begin ? Expr(0) : max(Expr(0), floor_div(Expr(step - 1 - before) - start, step));
   const Expr end_tap =
       full_end ? Expr(taps) : min(Expr(taps), floor_div(Expr(extent + after - 1) - start, step) + 1);
-  return end_tap - first_tap;
+  return may_be_empty(pool, d) ? max(end_tap - first_tap, Expr(0)) : end_tap - first_tap;
 }
 
 TensorView average(KernelBuilder& builder, const Pool& pool, bool count_padding) {
@@ -100,22 +116,24 @@ TensorView p_norm(KernelBuilder& builder, const Pool& pool, std::int64_t p) {
   });
 }
 
-/// Some window lies in the padding with all its elements.
-bool may_be_empty(const Pool& pool) {
-  for (std::size_t d = 0; d < pool.window.rank(); ++d)
-    for (std::int64_t out = 0; out < pool.shape[2 + d]; ++out) {
-      const std::int64_t start = out * pool.window.strides[d] - pool.window.pads_begin[d],
-                         step = pool.window.dilations[d];
-      const std::int64_t first_tap = start >= 0 ? 0 : (-start + step - 1) / step;
-      if (first_tap >= pool.window.kernel[d] || start + first_tap * step >= pool.x.shape[2 + d]) return true;
-    }
-  return false;
-}
-
 constexpr std::int64_t nowhere = std::int64_t{1} << 62;  // larger than every place
 
-/// Maximum and the row-major place of its first occurrence in the whole unpadded tensor (the spatial
-/// dimensions in reverse order of significance where `column_major`); -1 for a window without elements.
+/// The place of the same element where the spatial dimensions are counted in reverse order of significance.
+Expr column_major_place(const Expr& place, const Extents& extents) {
+  const std::int64_t plane = product(std::span(extents).subspan(2));
+  Expr result = floor_div(place, plane) * plane, rest = floor_mod(place, plane);
+  std::int64_t behind = plane, stride = 1;
+  for (std::size_t d = 2; d < extents.size(); ++d) {
+    behind /= extents[d];
+    result = result + floor_div(rest, behind) * stride;
+    rest = floor_mod(rest, behind);
+    stride *= extents[d];
+  }
+  return result;
+}
+
+/// Maximum and the place of its first occurrence in the whole unpadded tensor (its first in row-major order,
+/// also where the place is `column_major`); -1 for a window without elements.
 std::vector<TensorView> maximum_and_place(KernelBuilder& builder, const Pool& pool, bool column_major) {
   const DType dtype = compute_dtype(pool.x.dtype);
   const Expr lowest = plain_combiner(CombinerKind::max, dtype).identity[0];
@@ -123,16 +141,14 @@ std::vector<TensorView> maximum_and_place(KernelBuilder& builder, const Pool& po
   const Extents& extents = pool.x.shape;
   const std::size_t rank = pool.window.rank();
   auto tensor_place = [&](Indices i, const std::vector<Expr>& r) {
-    Expr flat = 0;
-    for (std::size_t s = 0; s < rank; ++s) {
-      const std::size_t d = column_major ? rank - 1 - s : s;
+    Expr flat = i[0] * extents[1] + i[1];
+    for (std::size_t d = 0; d < rank; ++d) {
       const Expr at = i[2 + d] * pool.window.strides[d] + r[d] * pool.window.dilations[d];
       flat = flat * extents[2 + d] + (at - pool.window.pads_begin[d]);
     }
-    const std::int64_t plane = product(std::span(extents).subspan(2));
-    return (i[0] * extents[1] + i[1]) * plane + flat;
+    return flat;
   };
-  return builder.reduce_tuple(
+  auto parts = builder.reduce_tuple(
       "pool.max", pool.shape, pool.window.kernel, {{dtype, lowest}, {index_dtype, Expr(nowhere)}},
       [&](Indices i, Indices reduce) {
         const std::vector<Expr> r(reduce.begin(), reduce.end());
@@ -152,6 +168,13 @@ std::vector<TensorView> maximum_and_place(KernelBuilder& builder, const Pool& po
         const Expr take = logical_or(better, logical_and(same, value[1] < state[1]));
         return std::vector<Expr>{select(take, value[0], state[0]), select(take, value[1], state[1])};
       });
+  const bool has_empty = may_be_empty(pool);
+  if (column_major || has_empty)
+    parts[1] = mapped(parts[1], index_dtype, [=](const Expr& place) {
+      const Expr stored = column_major ? column_major_place(place, extents) : place;
+      return has_empty ? select(place < Expr(nowhere), stored, Expr(-1)) : stored;
+    });
+  return parts;
 }
 
 }  // namespace
@@ -166,10 +189,7 @@ std::vector<TensorView> lower_pool(KernelBuilder& builder, std::span<const Tenso
   if (kind == "lp") return {cast_view(p_norm(builder, pool, attributes.get_int("p")), out)};
   TS_CHECK(kind == "max", "a pooling operator of an unknown kind");
   if (outputs.size() > 1) {
-    auto parts = maximum_and_place(builder, pool, attributes.get_int_or("column_major", 0) != 0);
-    if (may_be_empty(pool))
-      parts[1] = mapped(parts[1], index_dtype,
-                        [](const Expr& place) { return select(place < Expr(nowhere), place, Expr(-1)); });
+    const auto parts = maximum_and_place(builder, pool, attributes.get_int_or("column_major", 0) != 0);
     return {cast_view(parts[0], out), cast_view(parts[1], outputs[1].dtype)};
   }
   const DType dtype = compute_dtype(pool.x.dtype);

@@ -205,10 +205,16 @@ std::vector<TensorView> lower_resize(KernelBuilder&, std::span<const TensorView>
                  if (places[d]) own[d] = places[d](own[d]);
                return x(own);
              }}};
-  const TensorView result{dtype, out, [x = cast_view(inputs[0], dtype), taps](Indices indices) {
-                            std::vector<Expr> place(indices.begin(), indices.end());
-                            return interpolate(x, taps, place, 0);
-                          }};
+  TensorView result{dtype, out, [x = cast_view(inputs[0], dtype), taps](Indices indices) {
+                      std::vector<Expr> place(indices.begin(), indices.end());
+                      return interpolate(x, taps, place, 0);
+                    }};
+  if (!is_float(outputs[0].dtype))
+    result = mapped(result, dtype, [to = outputs[0].dtype, dtype](const Expr& value) {
+      const Expr whole = unary(UnaryOp::round_even, value);
+      if (!saturates_when_interpolated(to)) return whole;
+      return min(max(whole, constant(lowest(to), dtype)), constant(highest(to), dtype));
+    });
   return {cast_view(result, outputs[0].dtype)};
 }
 

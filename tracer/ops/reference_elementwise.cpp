@@ -28,6 +28,11 @@ void store(HostTensor& out, std::int64_t flat, ir::Scalar value) {
     out.set_int(flat, value.i);
 }
 
+/// Narrow floats are computed in f32; the result is rounded when it is stored.
+DType computed_in(DType dtype) {
+  return ir::is_float(dtype) && ir::bit_width(dtype) < 32 ? DType::f32 : dtype;
+}
+
 HostTensor output_of(std::vector<TensorType> types) { return {types[0].dtype, to_ints(types[0].shape)}; }
 
 }  // namespace
@@ -36,7 +41,8 @@ Tensors reference_unary(std::span<const HostTensor> inputs, const Attributes& at
   const HostTensor& x = inputs[0];
   const UnaryOp op = unary_from_name(attributes.get_text("op"));
   HostTensor out = output_of(infer_unary(types_of(inputs), attributes));
-  for (std::int64_t i = 0; i < x.size(); ++i) store(out, i, ir::scalar_unary(op, x.dtype(), scalar_at(x, i)));
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    store(out, i, ir::scalar_unary(op, computed_in(x.dtype()), scalar_at(x, i)));
   return {out};
 }
 
@@ -47,7 +53,7 @@ Tensors reference_binary(std::span<const HostTensor> inputs, const Attributes& a
   const Extents a_strides = broadcast_strides(a.shape(), out.shape());
   const Extents b_strides = broadcast_strides(b.shape(), out.shape());
   for_each_index(out.shape(), [&](std::span<const std::int64_t> index, std::int64_t flat) {
-    const auto result = ir::scalar_binary(op, a.dtype(), scalar_at(a, flat_of(index, a_strides)),
+    const auto result = ir::scalar_binary(op, computed_in(a.dtype()), scalar_at(a, flat_of(index, a_strides)),
                                           scalar_at(b, flat_of(index, b_strides)));
     if (!result) throw_user_error("integer division by zero");
     store(out, flat, *result);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tracer/ops/reference.h"
@@ -26,10 +27,10 @@ Tensors reference_resize(std::span<const HostTensor> inputs, const Attributes& a
     if (copies) return copy_element(out, flat, x, terms[0].index);
     double sum = 0;
     for (const ResizeTap& term : terms) sum += term.weight * x.at(term.index);
-    if (ir::is_float(x.dtype()))
-      out.set(flat, sum);
-    else
-      out.set_int(flat, static_cast<std::int64_t>(std::llround(sum)));
+    if (ir::is_float(x.dtype())) return out.set(flat, sum);
+    if (saturates_when_interpolated(x.dtype()))
+      sum = std::clamp(sum, ir::lowest(x.dtype()), ir::highest(x.dtype()));
+    out.set_int(flat, static_cast<std::int64_t>(std::nearbyint(sum)));
   });
   return {out};
 }

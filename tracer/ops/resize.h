@@ -27,6 +27,12 @@ struct ResizeAxis {
   bool is_identity = false;
 };
 
+/// Interpolated integers are rounded, ties to even. A cubic may overshoot the range of narrow ones, where it
+/// ends then.
+inline bool saturates_when_interpolated(ir::DType dtype) {
+  return !ir::is_float(dtype) && ir::bit_width(dtype) <= 16;
+}
+
 /// One entry an axis. REQUIRES: the shape rule accepted the attributes. Throws a UserError for an unknown
 /// mode.
 std::vector<ResizeAxis> resize_axes(const std::vector<std::int64_t>& input_shape,

@@ -14,6 +14,12 @@ bool has_no_elements(const TensorType& type) {
   return std::ranges::any_of(type.shape, [](const Dim& dim) { return ir::is_int(dim, 0); });
 }
 
+/// Floats of a byte or less and integers of less than a byte: generated code holds none of them.
+bool is_narrow(const TensorType& type) {
+  const int bits = ir::bit_width(type.dtype);
+  return bits < 8 ? type.dtype != DType::boolean : bits == 8 && ir::is_float(type.dtype);
+}
+
 /// Without a lowering: resize filters as wide as the scale and places given by a region, and casts that
 /// overflow to infinity where the IR's cast stops at the largest 8-bit float.
 bool has_index_form(const Op& op) {
@@ -41,10 +47,11 @@ constexpr int function_cost = 16;
 
 FusionKind fusion_kind(const Graph& graph, const Op& op) {
   if (op.kind == OpKind::input || op.kind == OpKind::constant) return FusionKind::leaf;
-  const bool empty =
-      std::ranges::any_of(op.outputs, has_no_elements) ||
-      std::ranges::any_of(op.inputs, [&](ValueId input) { return has_no_elements(graph.type(input)); });
-  return empty || !has_index_form(op) ? FusionKind::host : op_row(op.kind).fusion;
+  auto has_no_code = [](const TensorType& type) { return has_no_elements(type) || is_narrow(type); };
+  const bool host =
+      std::ranges::any_of(op.outputs, has_no_code) ||
+      std::ranges::any_of(op.inputs, [&](ValueId input) { return has_no_code(graph.type(input)); });
+  return host || !has_index_form(op) ? FusionKind::host : op_row(op.kind).fusion;
 }
 
 bool is_pointwise(const Op& op) {
