@@ -12,8 +12,8 @@
 
 namespace tunesmith::tracer {
 
-/// What its row says, save that operators without elements and attributes without a lowering are run by the
-/// host.
+/// What its row says, save that the host runs operators without elements, on types that generated code does
+/// not hold, and with attributes without a lowering.
 FusionKind fusion_kind(const Graph& graph, const Op& op);
 
 /// Elementwise: output element i reads element i (or the broadcast one) of each operand.
