@@ -1,10 +1,12 @@
 // Expressions: scalars, or explicit vectors of the chunk's width.
 #include <fmt/format.h>
+#include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
-#include <algorithm>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <optional>
 
 #include "codegen/llvm/emitter.h"
 #include "codegen/llvm/math.h"
@@ -24,6 +26,14 @@ bool has_load(const ir::Expr& e) {
     return !found;
   });
   return found;
+}
+
+/// The number that an integer value, or every lane of it, is known to be.
+std::optional<std::int64_t> constant_of(const llvm::Value* value) {
+  const auto* constant = llvm::dyn_cast<llvm::Constant>(value);
+  if (constant != nullptr && constant->getType()->isVectorTy()) constant = constant->getSplatValue();
+  const auto* integer = llvm::dyn_cast_or_null<llvm::ConstantInt>(constant);
+  return integer != nullptr ? std::optional(integer->getSExtValue()) : std::nullopt;
 }
 
 bool is_half(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
@@ -300,10 +310,11 @@ llvm::Value* Emitter::arithmetic(BinaryOp op, DType dtype, llvm::Value* a, llvm:
     case BinaryOp::bit_and: return b_.CreateAnd(a, b);
     case BinaryOp::bit_or: return b_.CreateOr(a, b);
     case BinaryOp::bit_xor: return b_.CreateXor(a, b);
-    case BinaryOp::shift_left: return b_.CreateShl(a, b);
-    case BinaryOp::shift_right:
-      return ir::is_unsigned_integer(dtype) ? b_.CreateLShr(a, b) : b_.CreateAShr(a, b);
+    case BinaryOp::shift_left:
+    case BinaryOp::shift_right: return shift(op, dtype, a, b);
     case BinaryOp::pow:
+      if (!real) return integer_power(dtype, a, b);
+      return call_libm(dtype == DType::f64 ? "pow" : "powf", {a, b});
     case BinaryOp::atan2: {
       const std::string name(ir::to_string(op));
       if (!real) throw EmitError{fmt::format("{} of {} has no code", name, ir::to_string(dtype))};
@@ -336,18 +347,74 @@ llvm::Value* Emitter::contracted(llvm::Value* value) {
   return value;
 }
 
+/// The plain instructions trap, and are undefined, where the divisor is 0 and where the quotient overflows
+/// (least / -1). Here the latter wraps; a division by 0, which has no result, gives some value, so that
+/// neither the data of a user nor a lane that is masked out ends the process.
 llvm::Value* Emitter::integer_division(BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b) {
-  if (ir::is_unsigned_integer(dtype))
-    return op == BinaryOp::div || op == BinaryOp::floor_div ? b_.CreateUDiv(a, b) : b_.CreateURem(a, b);
-  if (op == BinaryOp::div) return b_.CreateSDiv(a, b);
-  if (op == BinaryOp::mod) return b_.CreateSRem(a, b);
+  const bool wants_quotient = op == BinaryOp::div || op == BinaryOp::floor_div;
   llvm::Value* zero = llvm::Constant::getNullValue(a->getType());
+  llvm::Value* one = llvm::ConstantInt::get(a->getType(), 1);
+  const std::optional<std::int64_t> known = constant_of(b);
+  if (!known || *known == 0) b = b_.CreateSelect(b_.CreateICmpEQ(b, zero), one, b);
+  if (ir::is_unsigned_integer(dtype)) return wants_quotient ? b_.CreateUDiv(a, b) : b_.CreateURem(a, b);
+
+  llvm::Value* negated = nullptr;  // where the divisor is -1
+  if (!known || *known == -1) {
+    negated = b_.CreateICmpEQ(b, llvm::Constant::getAllOnesValue(a->getType()));
+    b = b_.CreateSelect(negated, one, b);
+  }
   llvm::Value* rest = b_.CreateSRem(a, b);
-  llvm::Value* apart = b_.CreateICmpSLT(b_.CreateXor(rest, b), zero);
-  llvm::Value* mend = b_.CreateAnd(b_.CreateICmpNE(rest, zero), apart);
-  if (op == BinaryOp::floor_mod) return b_.CreateSelect(mend, b_.CreateAdd(rest, b), rest);
-  llvm::Value* quotient = b_.CreateSDiv(a, b);
-  return b_.CreateSelect(mend, b_.CreateSub(quotient, llvm::ConstantInt::get(a->getType(), 1)), quotient);
+  llvm::Value* quotient = wants_quotient ? b_.CreateSDiv(a, b) : nullptr;
+  if (op == BinaryOp::floor_div || op == BinaryOp::floor_mod) {
+    llvm::Value* apart = b_.CreateICmpSLT(b_.CreateXor(rest, b), zero);
+    llvm::Value* mend = b_.CreateAnd(b_.CreateICmpNE(rest, zero), apart);
+    if (wants_quotient)
+      quotient = b_.CreateSelect(mend, b_.CreateSub(quotient, one), quotient);
+    else
+      rest = b_.CreateSelect(mend, b_.CreateAdd(rest, b), rest);
+  }
+  if (!wants_quotient) return rest;  // 0 for a divisor of -1, as for 1
+  return negated != nullptr ? b_.CreateSelect(negated, b_.CreateSub(zero, a), quotient) : quotient;
+}
+
+/// Amounts outside of [0, width) shift everything out; the plain instructions are undefined there.
+llvm::Value* Emitter::shift(BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b) {
+  const bool arithmetic = op == BinaryOp::shift_right && !ir::is_unsigned_integer(dtype);
+  llvm::Value* zero = llvm::Constant::getNullValue(a->getType());
+  const unsigned bits = a->getType()->getScalarSizeInBits();
+  llvm::Value* inside = b_.CreateICmpULT(b, llvm::ConstantInt::get(b->getType(), bits));
+  if (arithmetic) {
+    llvm::Value* amount = b_.CreateSelect(inside, b, llvm::ConstantInt::get(b->getType(), bits - 1));
+    return b_.CreateAShr(a, amount);
+  }
+  llvm::Value* amount = b_.CreateSelect(inside, b, zero);
+  llvm::Value* shifted = op == BinaryOp::shift_left ? b_.CreateShl(a, amount) : b_.CreateLShr(a, amount);
+  return b_.CreateSelect(inside, shifted, zero);
+}
+
+/// By squaring, without branches: one step a bit of the exponent. Wraps. A negative exponent gives the exact
+/// result truncated: 0, save for bases of 1 and -1.
+llvm::Value* Emitter::integer_power(DType dtype, llvm::Value* base, llvm::Value* exponent) {
+  llvm::Type* type = base->getType();
+  llvm::Value* zero = llvm::Constant::getNullValue(type);
+  llvm::Value* one = llvm::ConstantInt::get(type, 1);
+  unsigned bits = type->getScalarSizeInBits();
+  const std::optional<std::int64_t> known = constant_of(exponent);
+  if (known && *known >= 0) bits = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(*known)));
+  llvm::Value* result = one;
+  llvm::Value* square = base;
+  for (unsigned bit = 0; bit < bits; ++bit) {
+    llvm::Value* taken = b_.CreateAnd(b_.CreateLShr(exponent, llvm::ConstantInt::get(type, bit)), one);
+    result = b_.CreateSelect(b_.CreateICmpNE(taken, zero), b_.CreateMul(result, square), result);
+    if (bit + 1 < bits) square = b_.CreateMul(square, square);
+  }
+  if (ir::is_unsigned_integer(dtype) || (known && *known >= 0)) return result;
+  llvm::Value* minus_one = llvm::Constant::getAllOnesValue(type);
+  llvm::Value* odd = b_.CreateICmpNE(b_.CreateAnd(exponent, one), zero);
+  llvm::Value* sign = b_.CreateSelect(odd, minus_one, one);
+  llvm::Value* inverse = b_.CreateSelect(b_.CreateICmpEQ(base, minus_one), sign, zero);
+  inverse = b_.CreateSelect(b_.CreateICmpEQ(base, one), one, inverse);
+  return b_.CreateSelect(b_.CreateICmpSLT(exponent, zero), inverse, result);
 }
 
 Emitter::Value Emitter::evaluate_cast(const ir::Cast& cast) {

@@ -139,6 +139,8 @@ class Emitter {
   llvm::Value* arithmetic(ir::BinaryOp op, ir::DType dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* compare(ir::BinaryOp op, ir::DType dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* integer_division(ir::BinaryOp op, ir::DType dtype, llvm::Value* a, llvm::Value* b);
+  llvm::Value* shift(ir::BinaryOp op, ir::DType dtype, llvm::Value* a, llvm::Value* b);
+  llvm::Value* integer_power(ir::DType dtype, llvm::Value* base, llvm::Value* exponent);
   llvm::Value* convert(llvm::Value* value, ir::DType from, ir::DType to);
   llvm::Value* contracted(llvm::Value* value);  // may be fused with its product
   llvm::Value* call_libm(const std::string& name, std::vector<llvm::Value*> arguments);
