@@ -59,7 +59,7 @@ Expected<std::unique_ptr<CompiledModel>, Error> CompiledModel::build(tracer::Pro
 }
 
 Expected<void, Error> CompiledModel::load(const ModelOptions& options) {
-  auto kernels = load_kernels(program_.steps, options.environment, options.objects.get());
+  auto kernels = load_kernels(program_.steps, options.environment, options.objects.get(), options.schedules);
   if (!kernels) return Unexpected(kernels.error());
   pool_ = options.pool ? options.pool : std::make_shared<codegen::ThreadPool>(options.environment.threads);
   context_ = std::make_unique<codegen::ExecutionContext>(*pool_);
@@ -86,7 +86,8 @@ void CompiledModel::place_values() {
   // A value that a step computes is written straight to the first output that shows it.
   std::map<ValueId, std::int32_t> first_use, last_use;
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
-    for (ValueId value : program_.steps[s].outputs) first_use.emplace(aliases.owner(value), static_cast<int>(s));
+    for (ValueId value : program_.steps[s].outputs)
+      first_use.emplace(aliases.owner(value), static_cast<int>(s));
     for (ValueId value : program_.steps[s].outputs) last_use[aliases.owner(value)] = static_cast<int>(s);
     for (ValueId value : program_.steps[s].inputs) last_use[aliases.owner(value)] = static_cast<int>(s);
   }
@@ -170,7 +171,28 @@ void CompiledModel::run_host_step(std::size_t s) {
                 results.at(step.outputs[i].output).byte_size());
 }
 
+void CompiledModel::check_pointers(std::span<const void* const> inputs,
+                                   std::span<void* const> outputs) const {
+  const tracer::Graph& graph = program_.graph;
+  if (inputs.size() != graph.inputs().size() || outputs.size() != graph.outputs().size())
+    throw_user_error("the model takes {} inputs and gives {} outputs; memory for {} and {} was given",
+                     graph.inputs().size(), graph.outputs().size(), inputs.size(), outputs.size());
+  auto check = [&](const void* pointer, tracer::ValueId value, std::string_view what,
+                   const std::string& name) {
+    if (pointer == nullptr && stored_bytes(program_, value) > 0)
+      throw_user_error("{} '{}' has no memory", what, name);
+    if (reinterpret_cast<std::uintptr_t>(pointer) % arena_alignment != 0)
+      throw_user_error("{} '{}' lies at {}, which is no multiple of {} bytes", what, name, fmt::ptr(pointer),
+                       arena_alignment);
+  };
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    check(inputs[i], {graph.inputs()[i], 0}, "input", graph.op(graph.inputs()[i]).name);
+  for (std::size_t o = 0; o < outputs.size(); ++o)
+    check(outputs[o], graph.outputs()[o].value, "output", graph.outputs()[o].name);
+}
+
 void CompiledModel::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  check_pointers(inputs, outputs);
   const std::scoped_lock lock(run_mutex_);
   for (const Patch& patch : input_patches_)
     arguments_[patch.step][patch.argument] = const_cast<void*>(inputs[patch.index]);
@@ -202,8 +224,9 @@ std::vector<ir::HostTensor> CompiledModel::run(std::span<const ir::HostTensor> i
     const tracer::Op& op = graph.op(graph.inputs()[i]);
     const std::vector<std::int64_t> want = tracer::to_ints(op.outputs[0].shape);
     if (inputs[i].dtype() != op.outputs[0].dtype || inputs[i].shape() != want)
-      throw_user_error("input '{}' takes {}[{}], given was {}[{}]", op.name, ir::to_string(op.outputs[0].dtype),
-                       fmt::join(want, ", "), ir::to_string(inputs[i].dtype()), fmt::join(inputs[i].shape(), ", "));
+      throw_user_error("input '{}' takes {}[{}], given was {}[{}]", op.name,
+                       ir::to_string(op.outputs[0].dtype), fmt::join(want, ", "),
+                       ir::to_string(inputs[i].dtype()), fmt::join(inputs[i].shape(), ", "));
     input_pointers.push_back(inputs[i].bytes());
   }
   std::vector<ir::HostTensor> outputs;

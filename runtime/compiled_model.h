@@ -1,5 +1,5 @@
-// CompiledModel: a program ready to run: one executable a step, buffers planned into one arena, constant packs
-// prepared once.
+// CompiledModel: a program ready to run: one executable a step, buffers planned into one arena, constant
+// packs prepared once.
 //
 // Thread safety: a run uses the model's arena, so runs of one model happen one after another (a second caller
 // waits). The steady state allocates nothing, save for host steps (operators that only their reference runs).
@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "cache/object_store.h"
+#include "codegen/aligned_memory.h"
 #include "codegen/executable.h"
 #include "codegen/threads/pool.h"
 #include "ir/host_tensor.h"
-#include "codegen/aligned_memory.h"
 #include "runtime/kernel_loader.h"
 #include "tracer/program.h"
 #include "tuner/environment.h"
@@ -30,6 +30,7 @@ struct ModelOptions {
   std::shared_ptr<cache::ObjectStore> objects;  // compiled code of earlier processes; null: always compile
   std::shared_ptr<codegen::ThreadPool> pool;    // null: one of environment.threads threads for this model
   tracer::FuseOptions fuse;
+  ScheduleTexts schedules;  // to use in place of what the database knows
 };
 
 /// What became of one step of the program.
@@ -49,10 +50,11 @@ class CompiledModel {
   static Expected<std::unique_ptr<CompiledModel>, Error> build(tracer::Program program,
                                                                const ModelOptions& options);
 
-  /// Row-major tensors in the order of the graph's inputs; returns its outputs in order. Throws a UserError that
-  /// names the input whose dtype or shape does not fit.
+  /// Row-major tensors in the order of the graph's inputs; returns its outputs in order. Throws a UserError
+  /// that names the input whose dtype or shape does not fit.
   std::vector<ir::HostTensor> run(std::span<const ir::HostTensor> inputs);
-  /// The same on raw memory, 64-byte aligned, sizes as the graph's types say.
+  /// The same on raw memory, 64-byte aligned, sizes as the graph's types say; outputs overlap nothing else.
+  /// Throws a UserError that names the input or output that is missing or not aligned.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
 
   const tracer::Program& program() const { return program_; }
@@ -66,12 +68,13 @@ class CompiledModel {
   void place_values();
   void prepare_constants();
   void run_host_step(std::size_t step);
+  void check_pointers(std::span<const void* const> inputs, std::span<void* const> outputs) const;
 
   /// Where a value lives while the model runs.
   struct Place {
     enum class Kind : std::uint8_t { input, constant, output, arena } kind = Kind::arena;
-    std::size_t index = 0;     // of the input or output
-    std::int64_t offset = 0;   // in the arena
+    std::size_t index = 0;    // of the input or output
+    std::int64_t offset = 0;  // in the arena
     const std::byte* constant = nullptr;
   };
   struct Patch {

@@ -68,6 +68,7 @@ struct JitCore::State {
   JitOptions options;
   ModelOptions model_options;
 
+  std::mutex first_call;     // held while a signature is traced and compiled; taken before `mutex`
   mutable std::mutex mutex;  // of all below
   std::map<std::string, std::shared_ptr<Entry>> entries;
   std::vector<std::shared_ptr<Entry>> waiting;  // for background tuning, oldest first
@@ -75,29 +76,38 @@ struct JitCore::State {
   bool tuning = false;
   std::atomic<bool> stop{false};
   std::thread background;
+  std::optional<tuner::Limits> limits;  // of the machine, once measured; the background thread's own
 
-  State(TraceFn trace_fn, JitOptions jit_options) : trace(std::move(trace_fn)), options(std::move(jit_options)) {
+  State(TraceFn trace_fn, JitOptions jit_options)
+      : trace(std::move(trace_fn)), options(std::move(jit_options)) {
     model_options.environment = open_environment(options);
     model_options.pool = std::make_shared<codegen::ThreadPool>(model_options.environment.threads);
   }
 
+  std::shared_ptr<Entry> find(const std::string& signature) {
+    const std::scoped_lock lock(mutex);
+    const auto it = entries.find(signature);
+    return it != entries.end() ? it->second : nullptr;
+  }
+
   std::shared_ptr<Entry> entry_for(std::span<const Array> inputs) {
     const std::string signature = signature_of(inputs);
-    {
-      const std::scoped_lock lock(mutex);
-      if (const auto it = entries.find(signature); it != entries.end()) return it->second;
-    }
+    if (auto known = find(signature)) return known;
+    // One at a time: threads that meet here with one signature compile it once, and the user's function is
+    // never run by two threads.
+    const std::scoped_lock first(first_call);
+    if (auto known = find(signature)) return known;
     auto entry = std::make_shared<Entry>();
     entry->program = tracer::make_program(trace(specs_of(inputs)), model_options.fuse);
     entry->model = compile(entry->program);
     const std::scoped_lock lock(mutex);
-    const auto [it, added] = entries.emplace(signature, entry);
-    if (added && options.background_seconds > 0) {
+    entries.emplace(signature, entry);
+    if (options.background_seconds > 0) {
       waiting.push_back(entry);
       if (!background.joinable()) background = std::thread([this] { tune_in_background(); });
       changed.notify_all();
     }
-    return it->second;
+    return entry;
   }
 
   std::shared_ptr<CompiledModel> compile(const tracer::Program& program) {
@@ -123,25 +133,40 @@ struct JitCore::State {
     }
   }
 
-  /// The model with what tuning found; null when it failed (logged: the default goes on serving).
+  /// The model with what tuning found; null when there is none (a failure is logged): the default goes on
+  /// serving.
   std::shared_ptr<CompiledModel> tune(const tracer::Program& program) {
+    try {
+      auto model = tuned(program);
+      if (model) return std::move(*model);  // null: nothing to swap in
+      log(LogLevel::warning, "background tuning failed: {}", model.error().message);
+    } catch (const std::exception& error) {
+      log(LogLevel::warning, "background tuning failed: {}", error.what());
+    }
+    return nullptr;
+  }
+
+  Expected<std::unique_ptr<CompiledModel>, Error> tuned(const tracer::Program& program) {
     std::vector<tuner::Task> tasks;
     for (const tracer::ProgramStep& step : program.steps)
       if (!step.is_host) tasks.push_back({step.name, step.kernel, 1.0});
+    if (tasks.empty()) return std::unique_ptr<CompiledModel>();
+    if (!limits) {
+      const auto measured = tuner::measure_limits(model_options.environment);
+      if (!measured) return Unexpected(measured.error());
+      limits = *measured;
+    }
     tuner::SessionOptions session;
     session.budget_seconds = options.background_seconds;
+    session.limits = limits;
     session.stop = &stop;
     const auto report = tuner::tune(tasks, model_options.environment, session);
-    if (!report) {
-      log(LogLevel::warning, "background tuning failed: {}", report.error().message);
-      return nullptr;
-    }
-    auto model = CompiledModel::build(program, model_options);
-    if (!model) {
-      log(LogLevel::warning, "the tuned kernels do not compile: {}", model.error().message);
-      return nullptr;
-    }
-    return std::move(*model);
+    if (!report) return Unexpected(report.error());
+    if (stop) return std::unique_ptr<CompiledModel>();
+    ModelOptions with_found = model_options;
+    for (const tuner::TaskReport& task : report->tasks)
+      if (!task.best_schedule.empty()) with_found.schedules[task.workload] = task.best_schedule;
+    return CompiledModel::build(program, with_found);
   }
 };
 
@@ -183,7 +208,8 @@ Array make_array(std::vector<std::int64_t> shape, std::span<const float> values)
   std::int64_t count = 1;
   for (const std::int64_t extent : shape) count *= extent;
   if (count != static_cast<std::int64_t>(values.size()))
-    throw_user_error("make_array: the shape [{}] takes {} values, {} were given", fmt::join(shape, ", "), count, values.size());
+    throw_user_error("make_array: the shape [{}] takes {} values, {} were given", fmt::join(shape, ", "),
+                     count, values.size());
   return Array::from_bytes(DType::f32, std::move(shape), std::as_bytes(values));
 }
 

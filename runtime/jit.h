@@ -3,11 +3,11 @@
 //   auto f = tunesmith::jit([](Tensor x, Tensor w) { return relu(matmul(x, w)); });
 //   Array y = f(x, w);
 //
-// The first call with new dtypes and shapes traces the function and compiles it with the best schedules that are known
-// (the defaults of the analytic model where nothing was measured), so it never waits for a search. With background
-// tuning, better kernels are searched meanwhile in a thread and worker processes, kept in the database, and swapped in between
-// two calls.
-// Thread safety: a JitFunction may be called from several threads.
+// The first call with new dtypes and shapes traces the function and compiles it with the best schedules that
+// are known (the defaults of the analytic model where nothing was measured), so it never waits for a search.
+// With background tuning, better kernels are searched meanwhile in a thread and worker processes, kept in the
+// database, and swapped in between two calls. Thread safety: a JitFunction may be called from several
+// threads; the C++ function is traced by one at a time.
 #pragma once
 
 #include <functional>
@@ -27,9 +27,9 @@ using ir::DType;
 using tracer::Tensor;
 
 struct JitOptions {
-  std::int32_t threads = 0;       // that a call may use; 0: one a physical core
-  std::string database;           // path; empty: the default database
-  bool use_database = true;       // false: nothing is read or kept
+  std::int32_t threads = 0;  // that a call may use; 0: one a physical core
+  std::string database;      // path; empty: the default database
+  bool use_database = true;  // false: nothing is read or kept (background tuning still serves this object)
   double background_seconds = 0;  // of tuning for each new signature; 0: none
 };
 
@@ -61,19 +61,21 @@ class JitCore {
 
 }  // namespace runtime
 
-/// See the head of this file. Calls take one Array for each Tensor of `Fn` and return an Array where Fn returns a
-/// Tensor, else a vector of Arrays.
+/// See the head of this file. Calls take one Array for each Tensor of `Fn` and return an Array where Fn
+/// returns a Tensor, else a vector of Arrays.
 template <class Fn>
 class JitFunction {
  public:
   explicit JitFunction(Fn fn, JitOptions options = {})
       : core_(std::make_shared<runtime::JitCore>(
-            [fn = std::move(fn)](const std::vector<tracer::TensorSpec>& specs) mutable { return tracer::trace(fn, specs); },
+            [fn = std::move(fn)](const std::vector<tracer::TensorSpec>& specs) mutable {
+              return tracer::trace(fn, specs);
+            },
             std::move(options))) {}
 
   template <class... Arrays>
-    requires(std::is_same_v<std::remove_cvref_t<Arrays>, Array> && ...)
-  auto operator()(const Arrays&... arrays) const {
+  requires(std::is_same_v<std::remove_cvref_t<Arrays>, Array>&&...) auto operator()(
+      const Arrays&... arrays) const {
     const std::vector<Array> inputs{arrays...};
     std::vector<Array> outputs = core_->call(inputs);
     if constexpr (std::is_same_v<std::invoke_result_t<Fn&, AsTensor<Arrays>...>, Tensor>)
@@ -96,7 +98,8 @@ JitFunction<Fn> jit(Fn fn, JitOptions options = {}) {
   return JitFunction<Fn>(std::move(fn), std::move(options));
 }
 
-/// An array of f32 from values in row-major order. Throws a UserError when their number does not fit to the shape.
+/// An array of f32 from values in row-major order. Throws a UserError when their number does not fit to the
+/// shape.
 Array make_array(std::vector<std::int64_t> shape, std::span<const float> values);
 
 }  // namespace tunesmith

@@ -8,11 +8,13 @@
 
 #include "ir/canonical.h"
 #include "ir/support/log.h"
+#include "schedules/apply.h"
 
 namespace tunesmith::runtime {
 namespace {
 
-Digest object_key(const std::string& workload, const std::string& schedule, const tuner::Environment& environment) {
+Digest object_key(const std::string& workload, const std::string& schedule,
+                  const tuner::Environment& environment) {
   return CanonicalWriter()
       .text(workload)
       .text(schedule)
@@ -21,10 +23,24 @@ Digest object_key(const std::string& workload, const std::string& schedule, cons
       .finish();
 }
 
+/// The chosen schedule where there is one that applies; else what the database or the analytic model says.
+tuner::Served schedule_for(const ir::Kernel& kernel, const std::string& workload,
+                           const tuner::Environment& environment, const ScheduleTexts& chosen) {
+  if (const auto it = chosen.find(digest(workload).hex()); it != chosen.end()) {
+    if (const auto schedule = schedules::parse_schedule(it->second))
+      if (auto nest = schedules::apply(kernel, *schedule))
+        return {*schedule, std::move(*nest), tuner::Origin::tuned, std::nullopt};
+    log(LogLevel::warning, "the schedule chosen for kernel {} does not apply and is passed over: {}",
+        kernel.name, it->second);
+  }
+  return tuner::serve(kernel, environment);
+}
+
 /// Compiled code from the store where it loads; compiled afresh and stored otherwise.
 Expected<LoadedKernel, Error> load_kernel(const ir::Kernel& kernel, const std::string& workload,
-                                          const tuner::Environment& environment, cache::ObjectStore* objects) {
-  const tuner::Served served = tuner::serve(kernel, environment);
+                                          const tuner::Environment& environment, cache::ObjectStore* objects,
+                                          const ScheduleTexts& chosen) {
+  const tuner::Served served = schedule_for(kernel, workload, environment, chosen);
   LoadedKernel loaded{nullptr, served.origin, served.median_ns, false};
   const Digest key = object_key(workload, schedules::print_schedule(served.schedule), environment);
   if (objects != nullptr) {
@@ -38,7 +54,8 @@ Expected<LoadedKernel, Error> load_kernel(const ir::Kernel& kernel, const std::s
           return loaded;
         }
       }
-      log(LogLevel::warning, "compiled code {} in the object store does not load; compiling again", key.hex());
+      log(LogLevel::warning, "compiled code {} in the object store does not load; compiling again",
+          key.hex());
     }
   }
   auto object = environment.backend->compile(served.nest);
@@ -54,7 +71,8 @@ Expected<LoadedKernel, Error> load_kernel(const ir::Kernel& kernel, const std::s
 
 Expected<std::vector<LoadedKernel>, Error> load_kernels(std::span<const tracer::ProgramStep> steps,
                                                         const tuner::Environment& environment,
-                                                        cache::ObjectStore* objects) {
+                                                        cache::ObjectStore* objects,
+                                                        const ScheduleTexts& chosen) {
   std::map<std::string, std::size_t> unique;  // canonical text -> first step
   std::vector<std::size_t> same_as(steps.size());
   std::vector<std::pair<std::size_t, std::string>> work;
@@ -72,7 +90,7 @@ Expected<std::vector<LoadedKernel>, Error> load_kernels(std::span<const tracer::
   auto worker = [&] {
     for (std::size_t i = next++; i < work.size(); i = next++) {
       const auto& [step, text] = work[i];
-      auto kernel = load_kernel(steps[step].kernel, text, environment, objects);
+      auto kernel = load_kernel(steps[step].kernel, text, environment, objects, chosen);
       if (kernel)
         loaded[step] = std::move(*kernel);
       else

@@ -2,8 +2,11 @@
 // compiles it, several kernels at a time.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cache/object_store.h"
@@ -21,9 +24,14 @@ struct LoadedKernel {
   bool from_object_store = false;
 };
 
-/// One entry a step, in order; steps that do the same work share an executable. The error names the step.
+/// Schedules by workload (hex digest of the kernel's canonical text).
+using ScheduleTexts = std::map<std::string, std::string>;
+
+/// One entry a step, in order; steps that do the same work share an executable. `chosen` goes before what the
+/// database knows. The error names the step.
 Expected<std::vector<LoadedKernel>, Error> load_kernels(std::span<const tracer::ProgramStep> steps,
                                                         const tuner::Environment& environment,
-                                                        cache::ObjectStore* objects);
+                                                        cache::ObjectStore* objects,
+                                                        const ScheduleTexts& chosen = {});
 
 }  // namespace tunesmith::runtime

@@ -17,9 +17,8 @@ bool live_together(const Lifetime& a, const Lifetime& b) { return a.first <= b.l
 MemoryPlan plan_memory(std::span<const Lifetime> lifetimes) {
   std::vector<std::size_t> by_size(lifetimes.size());
   std::iota(by_size.begin(), by_size.end(), std::size_t{0});
-  std::ranges::stable_sort(by_size, [&](std::size_t a, std::size_t b) {
-    return lifetimes[a].bytes > lifetimes[b].bytes;
-  });
+  std::ranges::stable_sort(
+      by_size, [&](std::size_t a, std::size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
 
   MemoryPlan plan;
   plan.offsets.assign(lifetimes.size(), 0);
@@ -34,9 +33,8 @@ MemoryPlan plan_memory(std::span<const Lifetime> lifetimes) {
     }
     plan.offsets[item] = offset;
     plan.arena_bytes = std::max(plan.arena_bytes, offset + bytes);
-    const auto place = std::ranges::upper_bound(placed, offset, {}, [&](std::size_t other) {
-      return plan.offsets[other];
-    });
+    const auto place =
+        std::ranges::upper_bound(placed, offset, {}, [&](std::size_t other) { return plan.offsets[other]; });
     placed.insert(place, item);
   }
   return plan;

@@ -21,8 +21,8 @@ struct MemoryPlan {
 
 inline constexpr std::int64_t arena_alignment = 64;
 
-/// Greedy by size: the largest buffers are placed first, each at the lowest offset at which it overlaps no buffer
-/// that is live at the same time (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+/// Greedy by size: the largest buffers are placed first, each at the lowest offset at which it overlaps no
+/// buffer that is live at the same time (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
 /// Inference", 2020). Buffers that never meet share memory; low offsets stay hot in cache.
 MemoryPlan plan_memory(std::span<const Lifetime> lifetimes);
 

@@ -8,7 +8,8 @@
 
 namespace tunesmith {
 
-// Functions of tensors (relu, matmul, softmax, …) are found by argument-dependent look-up; see tracer/tensor.h.
+// Functions of tensors (relu, matmul, softmax, …) are found by argument-dependent look-up; see
+// tracer/tensor.h.
 using tracer::Graph;
 using tracer::import_onnx;
 
