@@ -109,6 +109,9 @@ class Costing {
   double executions(const Body& body, const Access& a, const Lanes& lanes) const {
     double count = body.probability;
     bool hoisting = true;
+    // Vectors are kept from one unrolled step to the next; single elements are read again as operands.
+    const bool is_kept = !a.is_store && lanes.vectorised && a.walks[lanes.depth].varies();
+    std::vector<Walk> unrolled;
     for (std::size_t d = body.loops.size(); d-- > 0;) {
       const LoopInfo& loop = body.loops[d];
       const bool varies = a.walks[d].varies();
@@ -118,13 +121,16 @@ class Costing {
         continue;
       }
       if (loop.kind == LoopKind::unroll) {
-        if (varies) count *= loop.trips;
+        if (varies && a.walks[d].is_regular && is_kept)
+          unrolled.push_back(a.walks[d]);
+        else if (varies)
+          count *= loop.trips;
         continue;
       }
       if (varies) hoisting = false;
       if (varies || !hoisting) count *= loop.trips;
     }
-    return count;
+    return count * distinct_places(unrolled);
   }
 
   void add_body(const Body& body) {
@@ -162,14 +168,17 @@ class Costing {
     const Access& target = body.accesses.back();
     const bool registers = in_registers(target.buffer);
     double chain = body.probability;
+    double instructions = body.slots + static_cast<double>(body.accesses.size());  // of the chains of one tile
     for (std::size_t d = 0; d < body.loops.size(); ++d) {
       const LoopInfo& loop = body.loops[d];
+      const double trips = loop.kind == LoopKind::vectorize ? lanes.chunks : loop.trips;
       const bool parallel_in_core =
           target.walks[d].varies() && (loop.kind == LoopKind::unroll || loop.kind == LoopKind::vectorize);
-      if (!parallel_in_core)
-        chain *= loop.probability * (loop.kind == LoopKind::vectorize ? lanes.chunks : loop.trips);
+      if (!parallel_in_core) chain *= loop.probability * trips;
+      if (parallel_in_core || !target.walks[d].varies()) instructions *= trips;
     }
-    // Independent iterations of an outer loop overlap a little where the chain is short.
+    // The chains of the next tile start while those of this one wait.
+    chain /= std::max(1.0, c_.machine.reorder_window / std::max(1.0, instructions));
     const double latency = c_.machine.fma_latency_cycles + (registers ? 0 : 6);
     group.latency_cycles = std::max(group.latency_cycles, chain * latency * std::max(1.0, body.slots * 0.5));
   }

@@ -156,6 +156,28 @@ double Prober::probability(const Expr& condition, std::span<const LoopInfo> loop
   return std::clamp(mean(condition, loops), 0.0, 1.0);
 }
 
+double distinct_places(std::span<const Walk> walks) {
+  constexpr std::size_t largest_set = 4096;
+  std::vector<std::int64_t> places{0};
+  double rest = 1;  // walks beyond the largest set count in full
+  for (const Walk& walk : walks) {
+    if (!walk.varies()) continue;
+    if (places.size() * static_cast<std::size_t>(walk.count) > largest_set) {
+      rest *= static_cast<double>(walk.count);
+      continue;
+    }
+    std::vector<std::int64_t> next;
+    for (const std::int64_t place : places)
+      for (std::int64_t i = 0; i < walk.count; ++i) next.push_back(place + i * walk.stride);
+    std::ranges::sort(next);
+    const auto repeated = std::ranges::unique(next);
+    next.erase(repeated.begin(), repeated.end());
+    places = std::move(next);
+  }
+  return rest * static_cast<double>(places.size());
+}
+
+
 Footprint footprint(const Access& access, std::size_t first, i64 line_bytes) {
   std::vector<Walk> walks;
   for (std::size_t i = first; i < access.walks.size(); ++i)

@@ -42,6 +42,10 @@ struct Access {
   std::uint64_t index_hash = 0;
 };
 
+/// Different places that the walks reach together: unrolled loops over a sliding window share most of their loads.
+/// REQUIRES: regular walks.
+double distinct_places(std::span<const Walk> walks);
+
 struct Footprint {
   double bytes = 0;      // whole cache lines
   double set_bytes = 0;  // the same, grown where a power-of-two stride leaves cache sets unused

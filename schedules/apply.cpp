@@ -5,6 +5,7 @@
 #include "ir/verify.h"
 #include "schedules/check_nest.h"
 #include "schedules/lower.h"
+#include "schedules/partition.h"
 #include "schedules/prune.h"
 #include "schedules/steps.h"
 
@@ -22,6 +23,7 @@ Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Sche
   if (const auto error = check_annotations(tree)) return Unexpected(*error);
   ir::LoopNest nest = lower(tree);
   nest.body = ir::simplify(nest.body);
+  partition_loops(nest);
   if (nest.prepare) nest.prepare = ir::simplify(nest.prepare);
   prune_buffers(nest);
   if (const auto error = check_registers(tree, nest)) return Unexpected(*error);

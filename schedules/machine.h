@@ -17,6 +17,7 @@ struct Machine {
   double loads_per_cycle = 1;   // full-width vector loads
   double stores_per_cycle = 1;  // full-width vector stores
   int fma_latency_cycles = 4;
+  int reorder_window = 256;  // instructions that wait for operands side by side
 
   std::int64_t line_bytes = 64;
   std::int64_t page_bytes = 4096;

@@ -4,6 +4,7 @@
 
 #include "ir/traverse.h"
 #include "schedules/loads.h"
+#include "schedules/renumber.h"
 
 namespace tunesmith::schedules {
 namespace {
@@ -23,42 +24,6 @@ void mark_used(const Stmt& s, std::vector<bool>& used) {
   });
 }
 
-/// Puts new numbers in place of the old ones.
-class Renumbering {
- public:
-  explicit Renumbering(std::vector<BufferId> numbers) : numbers_(std::move(numbers)) {}
-
-  BufferId operator()(BufferId id) const { return numbers_[ir::index_of(id)]; }
-  Expr operator()(const Expr& e) const {
-    return ir::rewrite(e, [&](const Expr& x) -> std::optional<Expr> {
-      const auto* l = x.as<ir::Load>();
-      if (!l || (*this)(l->buffer) == l->buffer) return std::nullopt;
-      return ir::load((*this)(l->buffer), l->dtype, l->indices);
-    });
-  }
-  Stmt operator()(const Stmt& s) const {
-    return ir::match(
-        s, [&](const ir::For& n) { return ir::for_loop(n.var, (*this)(n.extent), n.kind, (*this)(n.body)); },
-        [&](const ir::Let& n) { return ir::let(n.var, (*this)(n.value), (*this)(n.body)); },
-        [&](const ir::Store& n) {
-          return ir::store((*this)(n.buffer), (*this)(n.index), (*this)(n.value), n.streaming);
-        },
-        [&](const ir::If& n) {
-          return ir::if_then((*this)(n.condition), (*this)(n.then_case),
-                             n.else_case ? (*this)(n.else_case) : Stmt{});
-        },
-        [&](const ir::Allocate& n) { return ir::allocate((*this)(n.buffer), (*this)(n.body)); },
-        [&](const ir::Block& n) {
-          std::vector<Stmt> stmts;
-          for (const Stmt& child : n.stmts) stmts.push_back((*this)(child));
-          return ir::block(std::move(stmts));
-        });
-  }
-
- private:
-  std::vector<BufferId> numbers_;
-};
-
 }  // namespace
 
 void prune_buffers(ir::LoopNest& nest) {
@@ -76,11 +41,10 @@ void prune_buffers(ir::LoopNest& nest) {
   }
   std::erase_if(nest.workspace, [&](BufferId id) { return !used[ir::index_of(id)]; });
   nest.buffers = std::move(kept);
-  const Renumbering renumber(std::move(numbers));
   for (auto* list : {&nest.arguments, &nest.workspace})
-    for (BufferId& id : *list) id = renumber(id);
-  nest.body = renumber(nest.body);
-  if (nest.prepare) nest.prepare = renumber(nest.prepare);
+    for (BufferId& id : *list) id = numbers[ir::index_of(id)];
+  nest.body = renumber_buffers(nest.body, numbers);
+  if (nest.prepare) nest.prepare = renumber_buffers(nest.prepare, numbers);
 }
 
 }  // namespace tunesmith::schedules

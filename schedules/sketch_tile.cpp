@@ -1,6 +1,7 @@
 #include "schedules/sketch_tile.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "schedules/sketch_emit.h"
 #include "schedules/sketch_tile_plan.h"
@@ -44,7 +45,7 @@ class TileSketch : public GroupSketch {
     const int threads = is_parallel(values) ? threads_ : 1;
     TilePoint point = plan_.point(own(values));
     if (prologue_ == Prologue::inlined)
-      for (const AccessInfo& load : stage_.loads) point.load_slots.push_back(recompute_slots(load));
+      for (const AccessInfo& load : stage_.loads) point.load_slots.push_back(recompute_slots(load, point));
     return estimate_tile_ns(stage_, point, machine_, threads) + side_stages_ns(threads);
   }
 
@@ -57,11 +58,27 @@ class TileSketch : public GroupSketch {
   std::span<const i64> own(std::span<const i64> values) const { return values.first(plan_.knobs().size()); }
   bool is_parallel(std::span<const i64> values) const { return threads_ > 1 && values.back() != 0; }
 
-  /// Operations of the inlined stage that produces what `load` reads; guards cost extra masks.
-  double recompute_slots(const AccessInfo& load) const {
-    for (std::size_t p : group_.prologue)
-      if (info_.stages[p].store.buffer == load.buffer) return info_.stages[p].slots + 1;
+  /// Operations of the inlined stage that produces what `load` reads. Guards cost extra masks, in those tiles only
+  /// that touch an end of an axis (partition.h).
+  double recompute_slots(const AccessInfo& load, const TilePoint& point) const {
+    for (std::size_t p : group_.prologue) {
+      const StageInfo& producer = info_.stages[p];
+      if (producer.store.buffer != load.buffer) continue;
+      const bool is_padding = std::ranges::any_of(producer.loads, &AccessInfo::is_guarded);
+      return is_padding ? (producer.slots + 1) * border_share(load, point) : producer.slots + 1;
+    }
     return 0;
+  }
+
+  /// Share of the tiles that lie at an end of an axis along which `load` slides.
+  double border_share(const AccessInfo& load, const TilePoint& point) const {
+    double inside = 1;
+    for (std::size_t a = 0; a < stage_.spatial_count; ++a) {
+      if (a == point.vector_axis || stage_.axes[a].extent == 1 || !load.uses(a)) continue;
+      const double tiles = std::ceil(static_cast<double>(stage_.axes[a].extent) / static_cast<double>(point.tile[a]));
+      inside *= std::max(0.0, 1 - 2 / tiles);
+    }
+    return 1 - inside;
   }
 
   /// Copies of the prologue through memory, and the epilogue's extra operands.

@@ -81,6 +81,23 @@ class TileModel {
            (!access.irregular[p_.vector_axis] && access.strides[p_.vector_axis] == 1);
   }
 
+  /// Loads of one vector of columns (or broadcasts) that one step of the unrolled reduction takes. Vectors are kept
+  /// from one unrolled step to the next; single elements are read again as operands.
+  double loads_a_step(std::size_t load, const std::vector<i64>& sizes) const {
+    const AccessInfo& access = s_.loads[load];
+    const bool is_kept = access.uses(p_.vector_axis) && contiguous(load);
+    std::vector<Walk> walks;
+    double steps = 1;
+    for (std::size_t a = 0; a < s_.spatial_count; ++a)
+      if (a != p_.vector_axis && access.uses(a)) walks.push_back({access.strides[a], sizes[a], true});
+    for (std::size_t a : p_.reduce) {
+      if (!is_kept) continue;
+      steps *= static_cast<double>(p_.tile[a]);
+      if (access.uses(a)) walks.push_back({access.strides[a], p_.tile[a], true});
+    }
+    return distinct_places(walks) / steps;
+  }
+
   /// Cycles of one register tile of the given sizes.
   double tile_cycles(const std::vector<i64>& sizes) const {
     const double vectors = vector_slots(sizes[p_.vector_axis], p_.lanes);
@@ -90,10 +107,10 @@ class TileModel {
       if (a != p_.vector_axis) points *= static_cast<double>(sizes[a]);
     double slots = points * vectors * s_.slots;
     double loads = 0;
+    double unroll = 1;
+    for (std::size_t a : p_.reduce) unroll *= static_cast<double>(p_.tile[a]);
     for (std::size_t l = 0; l < s_.loads.size(); ++l) {
-      double count = 1;
-      for (std::size_t a = 0; a < s_.spatial_count; ++a)
-        if (a != p_.vector_axis && s_.loads[l].uses(a)) count *= static_cast<double>(sizes[a]);
+      const double count = loads_a_step(l, sizes);
       const bool in_lanes = s_.loads[l].uses(p_.vector_axis);
       if (in_lanes && !contiguous(l)) {
         slots += count * vectors * active * (s_.loads[l].irregular[p_.vector_axis] ? 6 : 1);
@@ -104,10 +121,11 @@ class TileModel {
       if (!p_.load_slots.empty()) slots += count * vectors * p_.load_slots[l];
       if (s_.loads[l].is_guarded && p_.pack[l] == PackKind::none) slots += count * vectors * guard_slots;
     }
-    double unroll = 1;
-    for (std::size_t a : p_.reduce) unroll *= static_cast<double>(p_.tile[a]);
     const double issue = (slots + loads + loop_instructions / unroll) / issue_width;
-    const double step = std::max({slots, loads / m_.loads_per_cycle, issue, double(m_.fma_latency_cycles)});
+    // The chains of the next tile start while those of this one wait.
+    const double instructions = static_cast<double>(s_.reduce_points()) * std::max(1.0, slots + loads);
+    const double latency = m_.fma_latency_cycles / std::max(1.0, m_.reorder_window / instructions);
+    const double step = std::max({slots, loads / m_.loads_per_cycle, issue, latency});
     const double stores =
         points * vectors * (reduce_blocks() > 1 ? 2.0 * static_cast<double>(reduce_blocks()) : 1.0);
     return static_cast<double>(s_.reduce_points()) * step + stores +
