@@ -213,8 +213,9 @@ class Bench {
     const PeerWork work = peer_work(workload, inputs, environment_.threads);
     for (NamedPeer& peer : peers_) {
       auto run = peer.peer->prepare(work);
-      if (!run) throw_user_error("{}: {}", workload.name, run.error().message);
-      if (*run != nullptr) add(peer.name, std::move(*run), true);
+      if (!run)
+        fmt::print(stderr, "tunesmith: {} does not run {}: {}\n", peer.name, workload.name, run.error().message);
+      else if (*run != nullptr) add(peer.name, std::move(*run), true);
     }
     return entries;
   }

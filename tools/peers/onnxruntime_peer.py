@@ -51,9 +51,9 @@ class Network:
         return f"t{self.count}"
 
     def model(self, result, opset):
-        self.nodes.append(helper.make_node("Identity", [result], ["y"]))
+        self.nodes.append(helper.make_node("Identity", [result], ["result"]))
         graph = helper.make_graph(self.nodes, "work", self.inputs,
-                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], self.initializers)
+                                  [helper.make_tensor_value_info("result", TensorProto.FLOAT, None)], self.initializers)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
 
 
