@@ -62,6 +62,7 @@ struct JitCore::State {
   struct Entry {
     tracer::Program program;
     std::shared_ptr<CompiledModel> model;
+    bool tuned = false;  // `model` has been replaced
   };
 
   TraceFn trace;
@@ -127,7 +128,10 @@ struct JitCore::State {
       lock.unlock();
       std::shared_ptr<CompiledModel> better = tune(entry->program);
       lock.lock();
-      if (better) entry->model = std::move(better);
+      if (better) {
+        entry->model = std::move(better);
+        entry->tuned = true;
+      }
       tuning = false;
       changed.notify_all();
     }
@@ -200,6 +204,12 @@ void JitCore::wait() {
 std::size_t JitCore::signature_count() const {
   const std::scoped_lock lock(state_->mutex);
   return state_->entries.size();
+}
+
+std::size_t JitCore::tuned_count() const {
+  const std::scoped_lock lock(state_->mutex);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(state_->entries, [](const auto& named) { return named.second->tuned; }));
 }
 
 }  // namespace runtime

@@ -53,6 +53,8 @@ class JitCore {
   void wait();
   /// Signatures compiled so far.
   std::size_t signature_count() const;
+  /// Those whose kernels background tuning has replaced.
+  std::size_t tuned_count() const;
 
  private:
   struct State;
@@ -86,6 +88,7 @@ class JitFunction {
 
   void wait() const { core_->wait(); }
   std::size_t signature_count() const { return core_->signature_count(); }
+  std::size_t tuned_count() const { return core_->tuned_count(); }
 
  private:
   template <class>
