@@ -4,23 +4,27 @@
 
 #include "codegen/backend.h"
 #include "schedules/version.h"
+#include "tuner/test_data.h"
 
 namespace tunesmith::tuner {
 
 std::string Environment::target_text() const { return codegen::to_string(target); }
 
 std::string Environment::toolchain_text() const {
-  return fmt::format("language={}.{}\n{}", schedules::language_major, schedules::language_minor, backend->toolchain());
+  return fmt::format("language={}.{}\n{}", schedules::language_major, schedules::language_minor,
+                     backend->toolchain());
 }
 
-std::string Environment::protocol_text() const { return fmt::format("timer=steady\ncache=warm\nthreads={}\n", threads); }
+std::string Environment::protocol_text() const {
+  return fmt::format("timer=steady\ncache=warm\ndata={}\nthreads={}\n", test_data_version, threads);
+}
 
 schedules::Machine Environment::machine() const {
   schedules::Machine machine;
   machine.cores = target.cores;
   machine.vector_bytes = target.vector_bytes;
   machine.vector_registers = target.vector_registers;
-  machine.flops_per_cycle = 2.0 * 2.0 * target.lanes(4);  // two multiply-add ports...
+  machine.flops_per_cycle = 2.0 * 2.0 * target.lanes(4);        // two multiply-add ports...
   if (target.vector_bytes == 64) machine.flops_per_cycle /= 2;  // ...that 512-bit operations occupy together
   machine.l1_bytes = target.l1_bytes;
   machine.l2_bytes = target.l2_bytes;

@@ -24,7 +24,7 @@ struct Environment {
 
   std::string target_text() const;
   std::string toolchain_text() const;  // schedule language, code generator, LLVM
-  std::string protocol_text() const;   // timer, cache state, threads
+  std::string protocol_text() const;   // timer, cache state, data, threads
   schedules::Machine machine() const;
 };
 

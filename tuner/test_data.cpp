@@ -1,7 +1,8 @@
 #include "tuner/test_data.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
+#include <optional>
 
 #include "ir/buffer.h"
 #include "ir/support/rng.h"
@@ -10,27 +11,70 @@
 namespace tunesmith::tuner {
 namespace {
 
-/// Buffers whose elements are used inside the index of another load.
-std::set<ir::BufferId> index_buffers(const ir::Kernel& kernel) {
-  std::set<ir::BufferId> found;
-  for (const ir::Stage& stage : kernel.stages)
-    for (const ir::Expr& value : stage.values)
-      ir::walk(value, [&](const ir::Expr& e) {
-        if (const auto* load = e.as<ir::Load>())
-          for (const ir::Expr& index : load->indices)
-            ir::walk(index, [&](const ir::Expr& inner) {
-              if (const auto* source = inner.as<ir::Load>()) found.insert(source->buffer);
-              return true;
-            });
+/// The argument whose element an index is: the load itself, converted, or with negative values counted from
+/// the end.
+std::optional<ir::BufferId> place_of(const ir::Expr& index) {
+  if (const auto* load = index.as<ir::Load>()) return load->buffer;
+  if (const auto* cast = index.as<ir::Cast>()) return place_of(cast->a);
+  const auto* select = index.as<ir::Select>();
+  if (select == nullptr) return std::nullopt;
+  const auto* condition = select->condition.as<ir::Binary>();
+  const bool is_wrap =
+      condition != nullptr && condition->op == ir::BinaryOp::lt && ir::is_int(condition->b, 0);
+  return is_wrap ? place_of(select->no) : std::nullopt;
+}
+
+/// Exclusive upper bounds of the values of integer buffers that other loads are indexed by. 1 (zeros only)
+/// where an index is computed in a way that says nothing of its range.
+class IndexBounds {
+ public:
+  explicit IndexBounds(const ir::Kernel& kernel) : kernel_(kernel) {
+    for (const ir::Stage& stage : kernel.stages)
+      for (const ir::Expr& value : stage.values)
+        ir::walk(value, [&](const ir::Expr& e) {
+          if (const auto* load = e.as<ir::Load>()) add(*load);
+          return true;
+        });
+  }
+
+  std::optional<std::int64_t> bound(ir::BufferId id) const {
+    if (computed_) return 1;
+    const auto it = bounds_.find(id);
+    return it != bounds_.end() ? std::optional(it->second) : std::nullopt;
+  }
+
+ private:
+  void add(const ir::Load& load) {
+    const ir::Buffer& target = kernel_.buffer(load.buffer);
+    for (std::size_t d = 0; d < load.indices.size(); ++d) {
+      const std::optional<ir::BufferId> place = place_of(load.indices[d]);
+      ir::walk(load.indices[d], [&](const ir::Expr& inner) {
+        const auto* source = inner.as<ir::Load>();
+        if (source == nullptr) return true;
+        if (kernel_.buffer(source->buffer).role == ir::Role::temp) computed_ = true;
+        const std::int64_t bound = place == source->buffer ? ir::int_value(target.shape.at(d)) : 1;
+        const auto [it, added] = bounds_.emplace(source->buffer, bound);
+        if (!added) it->second = std::min(it->second, bound);
         return true;
       });
-  return found;
+    }
+  }
+
+  const ir::Kernel& kernel_;
+  std::map<ir::BufferId, std::int64_t> bounds_;
+  bool computed_ = false;  // an earlier stage computes indices, from whatever inputs
+};
+
+/// The largest value of an integer dtype, or something large.
+std::int64_t largest(ir::DType dtype) {
+  const int bits = std::min(ir::bit_width(dtype), 32) - (ir::is_signed_integer(dtype) ? 1 : 0);
+  return (std::int64_t{1} << bits) - 1;
 }
 
 }  // namespace
 
 std::vector<ir::HostTensor> make_inputs(const ir::Kernel& kernel, std::uint64_t seed) {
-  const std::set<ir::BufferId> indices = index_buffers(kernel);
+  const IndexBounds indices(kernel);
   std::vector<ir::HostTensor> inputs;
   for (const ir::BufferId id : ir::arguments(kernel)) {
     const ir::Buffer& buffer = kernel.buffer(id);
@@ -42,9 +86,14 @@ std::vector<ir::HostTensor> make_inputs(const ir::Kernel& kernel, std::uint64_t 
     Rng rng(combine64(seed, index_of(id)));
     if (ir::is_float(buffer.dtype)) {
       for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.set(i, 2 * rng.unit() - 1);
-    } else if (!indices.contains(id)) {  // index buffers stay 0, which is inside every buffer
-      const std::uint64_t bound = buffer.dtype == ir::DType::boolean ? 2 : 8;
-      for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.set_int(i, static_cast<std::int64_t>(rng.below(bound)));
+    } else {
+      const std::optional<std::int64_t> bound = indices.bound(id);
+      const std::int64_t low = bound || buffer.dtype == ir::DType::boolean ? 0 : 1;
+      const std::int64_t high = bound ? std::min(*bound - 1, largest(buffer.dtype))
+                                : buffer.dtype == ir::DType::boolean
+                                    ? 1
+                                    : std::min<std::int64_t>(8, largest(buffer.dtype));
+      for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.set_int(i, rng.between(low, high));
     }
     inputs.push_back(std::move(tensor));
   }

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "tests/tuner/test_kernels.h"
-#include "tuner/statistics.h"
 
 namespace tunesmith::tuner {
 namespace {
@@ -43,14 +42,9 @@ TEST(Compare, IntegersMustBeEqual) {
 }
 
 TEST(Compare, TheBudgetGrowsWithTheReduction) {
-  EXPECT_GT(error_budget(matmul_kernel(4, 4, 1024), ir::DType::f32), error_budget(matmul_kernel(4, 4, 16), ir::DType::f32));
+  EXPECT_GT(error_budget(matmul_kernel(4, 4, 1024), ir::DType::f32),
+            error_budget(matmul_kernel(4, 4, 16), ir::DType::f32));
   EXPECT_EQ(error_budget(matmul_kernel(4, 4, 16), ir::DType::i32), 0);
-}
-
-TEST(Statistics, MedianAndSpread) {
-  EXPECT_EQ(median({3, 1, 2}), 2);
-  EXPECT_EQ(median({4, 1, 2, 3}), 2.5);
-  EXPECT_EQ(median_absolute_deviation({1, 2, 3, 100}), 1);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ std::vector<TrainingRow> synthetic_rows(std::size_t count, std::uint64_t seed) {
   std::vector<TrainingRow> rows;
   for (std::size_t i = 0; i < count; ++i) {
     TrainingRow row;
-    for (std::size_t f = 0; f < feature_names().size(); ++f) row.features.push_back(static_cast<float>(rng.unit()));
+    for (std::size_t f = 0; f < feature_names().size(); ++f)
+      row.features.push_back(static_cast<float>(rng.unit()));
     row.log_residual = 1.5 * row.features[0] - row.features[5] + 0.02 * rng.unit();
     rows.push_back(std::move(row));
   }
@@ -28,7 +29,8 @@ double mean_error(const CostModel& model, const std::vector<TrainingRow>& rows) 
   for (const TrainingRow& row : rows) features.push_back(row.features);
   const auto predictions = model.predict(features);
   double sum = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) sum += std::abs(predictions[i].log_residual - rows[i].log_residual);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    sum += std::abs(predictions[i].log_residual - rows[i].log_residual);
   return sum / static_cast<double>(rows.size());
 }
 

@@ -1,0 +1,95 @@
+#include "tuner/test_data.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+#include "ir/buffer.h"
+#include "ir/interpret.h"
+#include "tests/tuner/test_kernels.h"
+
+namespace tunesmith::tuner {
+namespace {
+
+using ir::DType;
+using ir::Expr;
+
+bool equal(const ir::HostTensor& a, const ir::HostTensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.bytes(), b.bytes(), a.byte_size()) == 0;
+}
+
+/// The index input of a gather: the only integer one.
+ir::HostTensor index_input(const ir::Kernel& kernel) {
+  for (const ir::HostTensor& input : make_inputs(kernel, 7))
+    if (!ir::is_float(input.dtype())) return input;
+  ADD_FAILURE() << "no index";
+  return {};
+}
+
+std::set<std::int64_t> values_of(const ir::HostTensor& tensor) {
+  std::set<std::int64_t> values;
+  for (std::int64_t i = 0; i < tensor.size(); ++i) values.insert(tensor.int_at(i));
+  return values;
+}
+
+TEST(TestData, FloatsAreSmallAndNeverZero) {
+  for (const ir::HostTensor& input : make_inputs(matmul_kernel(20, 30, 40), 1))
+    for (std::int64_t i = 0; i < input.size(); ++i) {
+      EXPECT_NE(input.at(i), 0);
+      EXPECT_LE(std::abs(input.at(i)), 1);
+    }
+}
+
+TEST(TestData, OneSeedOneData) {
+  const ir::Kernel kernel = matmul_kernel(5, 6, 7);
+  const auto a = make_inputs(kernel, 1), b = make_inputs(kernel, 1), c = make_inputs(kernel, 2);
+  ASSERT_EQ(a.size(), 2u);
+  EXPECT_TRUE(equal(a[0], b[0]) && equal(a[1], b[1]));
+  EXPECT_FALSE(equal(a[0], c[0]));
+}
+
+TEST(TestData, IntegersMayDivide) {
+  for (const DType dtype : {DType::i8, DType::i32, DType::u64})
+    for (const ir::HostTensor& input : make_inputs(matmul_kernel(20, 30, 4, dtype), 1)) {
+      const std::set<std::int64_t> values = values_of(input);
+      EXPECT_GE(*values.begin(), 1);
+      EXPECT_LE(*values.rbegin(), 8);
+      EXPECT_GT(values.size(), 4u);
+    }
+}
+
+TEST(TestData, IndicesAreSpreadOverWhatTheyIndex) {
+  const std::int64_t rows = 37;
+  auto direct = [](const Expr& element) { return ir::cast(ir::index_dtype, element); };
+  auto wrapped = [&](const Expr& element) {
+    const Expr index = ir::cast(ir::index_dtype, element);
+    return ir::select(index < Expr(0), index + rows, index);
+  };
+  for (const ir::Kernel& kernel :
+       {gather_kernel(rows, 200, 4, DType::i32, direct), gather_kernel(rows, 200, 4, DType::i64, wrapped)}) {
+    const std::set<std::int64_t> values = values_of(index_input(kernel));
+    EXPECT_GE(*values.begin(), 0);
+    EXPECT_LT(*values.rbegin(), rows);
+    EXPECT_GT(values.size(), 20u) << "a candidate that reads other rows must be found out";
+    EXPECT_TRUE(ir::interpret(kernel, make_inputs(kernel, 3)));
+  }
+}
+
+TEST(TestData, NarrowIndicesStayInTheirRange) {
+  auto direct = [](const Expr& element) { return ir::cast(ir::index_dtype, element); };
+  const std::set<std::int64_t> values =
+      values_of(index_input(gather_kernel(1000, 300, 2, DType::i8, direct)));
+  EXPECT_GE(*values.begin(), 0);
+  EXPECT_LE(*values.rbegin(), 127);
+}
+
+TEST(TestData, ComputedIndicesAreZero) {
+  auto doubled = [](const Expr& element) { return ir::cast(ir::index_dtype, element) * 2; };
+  const ir::Kernel kernel = gather_kernel(5, 40, 3, DType::i32, doubled);
+  EXPECT_EQ(values_of(index_input(kernel)), std::set<std::int64_t>{0});
+  EXPECT_TRUE(ir::interpret(kernel, make_inputs(kernel, 3)));
+}
+
+}  // namespace
+}  // namespace tunesmith::tuner
