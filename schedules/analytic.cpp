@@ -110,7 +110,7 @@ class Costing {
     double count = body.probability;
     bool hoisting = true;
     // Vectors are kept from one unrolled step to the next; single elements are read again as operands.
-    const bool is_kept = !a.is_store && lanes.vectorised && a.walks[lanes.depth].varies();
+    const bool is_kept = !a.is_store && !a.is_transposed && lanes.vectorised && a.walks[lanes.depth].varies();
     std::vector<Walk> unrolled;
     for (std::size_t d = body.loops.size(); d-- > 0;) {
       const LoopInfo& loop = body.loops[d];
@@ -197,6 +197,10 @@ class Costing {
       double width = a.element_bytes;
       if (contiguous) {
         width = std::min(lanes.extent, lanes.lanes) * a.element_bytes;
+        if (a.is_transposed) {  // a shuffle a round for each vector
+          group.slot_cycles += count * std::log2(lanes.lanes);
+          group.instructions += count * std::log2(lanes.lanes);
+        }
       } else if (varies_in_lanes || (a.data_dependent && lanes.vectorised)) {
         const double active = std::min(lanes.extent, lanes.lanes);
         count *= active;
@@ -260,7 +264,7 @@ class Costing {
     const double writes = a.is_store && !a.streaming ? 2 : 1;  // a line is read before it is written
     const double beyond_l1 = traffic(body, a, static_cast<double>(m.l1_bytes), true, false);
     const double beyond_l2 =
-        std::min(beyond_l1, traffic(body, a, static_cast<double>(m.l2_bytes), false, false));
+        std::min(beyond_l1, traffic(body, a, static_cast<double>(m.l2_bytes), false, true));
     const double beyond_l3 =
         std::min(beyond_l2, traffic(body, a, static_cast<double>(m.l3_bytes), false, true));
     cost_.bytes_touched += footprint(a, 0, m.line_bytes).bytes;

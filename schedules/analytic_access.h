@@ -38,6 +38,7 @@ struct Access {
   bool is_store = false;
   bool streaming = false;
   bool data_dependent = false;  // the index contains a load
+  bool is_transposed = false;   // rows are loaded and transposed in registers: `walks` are those of the rows
   std::vector<Walk> walks;      // one a loop
   std::uint64_t index_hash = 0;
 };

@@ -15,6 +15,7 @@ using i64 = std::int64_t;
 namespace {
 
 constexpr i64 unbounded_symbol = 64;
+constexpr i64 fewest_transposed = 4;  // strided loads of so many unrolled steps become transposed rows
 
 /// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded.
 class OpCounter {
@@ -136,6 +137,7 @@ class Collector : public NestBodies {
       const auto* l = e.as<Load>();
       if (!l) return true;
       body.accesses.push_back(access(l->buffer, l->indices.at(0), false));
+      load_rows(body.accesses.back());
       if (l->buffer == st.buffer && equal(l->indices[0], st.index)) body.is_accumulation = true;
       return true;
     });
@@ -153,6 +155,21 @@ class Collector : public NestBodies {
     for (const LoopInfo& loop : loops_) a.walks.push_back(prober.walk(index, loop.var, loop.extent));
     a.data_dependent = prober.take_data_dependence();
     return a;
+  }
+
+  /// Strided lanes of an unroll loop that steps by one: the code generator loads rows and transposes them.
+  void load_rows(Access& a) const {
+    if (loops_.empty() || loops_.back().kind != LoopKind::vectorize) return;
+    Walk& lanes = a.walks.back();
+    if (!lanes.varies() || !lanes.is_regular || lanes.stride == 1) return;
+    for (std::size_t d = loops_.size() - 1; d-- > 0;) {
+      Walk& steps = a.walks[d];
+      if (loops_[d].kind != LoopKind::unroll) return;
+      if (!steps.is_regular || steps.stride != 1 || steps.count < fewest_transposed) continue;
+      std::swap(lanes, steps);
+      a.is_transposed = true;
+      return;
+    }
   }
 
   std::vector<LoopInfo> loops_;

@@ -156,8 +156,8 @@ class Partition {
 
   Stmt visit(const Stmt& s) {
     return ir::match(
-        s, [&](const ir::For& n) { return visit_loop(s, n); }, [&](const ir::Let& n) { return visit_let(s, n); },
-        [&](const ir::Store&) { return s; },
+        s, [&](const ir::For& n) { return visit_loop(s, n); },
+        [&](const ir::Let& n) { return visit_let(s, n); }, [&](const ir::Store&) { return s; },
         [&](const ir::If& n) {
           return ir::if_then(n.condition, visit(n.then_case), n.else_case ? visit(n.else_case) : Stmt{});
         },
@@ -200,7 +200,8 @@ class Partition {
     if (!range) return s;
     const auto inside = Interior(n.var, *range, ranges_, Guards::values).of(n.body);
     return in_range(n.var, *range, [&] {
-      if (inside && take_room(expanded_size(n.body))) return ir::let(n.var, n.value, branch(n.var, *inside, n.body));
+      if (inside && take_room(expanded_size(n.body)))
+        return ir::let(n.var, n.value, branch(n.var, *inside, n.body));
       return ir::let(n.var, n.value, visit(n.body));
     });
   }
@@ -230,9 +231,11 @@ class Partition {
   /// A copy with allocations of its own.
   Stmt fresh(const Stmt& body) {
     std::vector<BufferId> numbers;
-    for (std::size_t b = 0; b < nest_.buffers.size(); ++b) numbers.push_back(BufferId{static_cast<std::uint32_t>(b)});
+    for (std::size_t b = 0; b < nest_.buffers.size(); ++b)
+      numbers.push_back(BufferId{static_cast<std::uint32_t>(b)});
     ir::walk(body, [&](const Stmt& s) {
-      if (const auto* a = s.as<ir::Allocate>()) numbers[ir::index_of(a->buffer)] = nest_.add_buffer(nest_.buffer(a->buffer));
+      if (const auto* a = s.as<ir::Allocate>())
+        numbers[ir::index_of(a->buffer)] = nest_.add_buffer(nest_.buffer(a->buffer));
       return true;
     });
     return renumber_buffers(body, numbers);

@@ -13,7 +13,8 @@ using i64 = std::int64_t;
 
 namespace {
 
-constexpr double gather_cycles = 1.2;  // per element of a strided vector access
+constexpr double gather_cycles = 1.2;     // per element of a strided vector access
+constexpr double transpose_cycles = 0.4;  // per element of rows that are transposed in registers
 constexpr double line_cycles = 12;     // per cache line that is fetched for one element
 constexpr double staged_copy_cycles = 0.3;
 constexpr double loop_cycles = 1;
@@ -70,11 +71,14 @@ class MapSketch : public GroupSketch {
         cycles += points / active * 0.5;
         continue;
       }
-      cycles += points * gather_cycles;
+      const bool in_registers = transposed_ && value(values, tile_, 1) > 1 && !load.irregular[unit_] &&
+                                std::abs(load.strides[*transposed_]) == 1;
+      cycles += points * (in_registers ? transpose_cycles : gather_cycles);
       if (value(values, stage_knob_, 0) != 0) {  // lines are read whole, the strided reads stay in L1
         cycles += points * staged_copy_cycles;
         continue;
       }
+      if (in_registers) continue;
       if (static_cast<double>(load.elements) * load.element_bytes > static_cast<double>(machine_.l1_bytes))
         cycles += points * line_cycles * conflict_share(load, values);
     }
@@ -116,14 +120,23 @@ class MapSketch : public GroupSketch {
       for (std::size_t p : group_.prologue) plain_vectors(e, p, is_parallel(values));
 
     std::vector<LoopId> outer, inner;
+    std::optional<LoopId> transposed_steps;  // unrolled, so that the strided loads become transposed rows
     for (std::size_t a : rows_)
       if (a != transposed_) outer.push_back(loop_of(self, a));
     if (transposed_) {
       LoopId loop = loop_of(self, *transposed_);
-      if (value(values, tile_, 1) > 1) {
-        e.split(loop, value(values, tile_, 1));
-        inner.push_back(loop.inner());
+      const i64 tile = value(values, tile_, 1);
+      if (tile > 1) {
+        e.split(loop, tile);
+        LoopId steps = loop.inner();
         loop = loop.outer();
+        if (tile > lanes_) {
+          e.split(steps, lanes_);
+          inner.push_back(steps.outer());
+          steps = steps.inner();
+        }
+        inner.push_back(steps);
+        transposed_steps = steps;
       }
       outer.push_back(loop);
     }
@@ -147,6 +160,7 @@ class MapSketch : public GroupSketch {
     order.insert(order.end(), inner.begin(), inner.end());
     order.push_back(vector);
     e.reorder(order);
+    if (transposed_steps) e.annotate(*transposed_steps, LoopKind::unroll);
     e.annotate(vector, LoopKind::vectorize);
     if (value(values, stage_knob_, 0) != 0) stage_tile(e, self, *rest);
     if (value(values, stream_, 0) != 0) e.streaming(self);

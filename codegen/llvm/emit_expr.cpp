@@ -147,6 +147,7 @@ Emitter::Value Emitter::evaluate_select(const ir::Select& select) {
   }
   const bool vector =
       uses_vector_var(select.yes) || uses_vector_var(select.no) || (in_vector_ && chunk_.mask != nullptr);
+  const StraightCode straight(*this);
   auto* yes_block = llvm::BasicBlock::Create(context_, "yes", f_.function);
   auto* no_block = llvm::BasicBlock::Create(context_, "no", f_.function);
   auto* join = llvm::BasicBlock::Create(context_, "join", f_.function);
@@ -157,6 +158,7 @@ Emitter::Value Emitter::evaluate_select(const ir::Select& select) {
     Value value = evaluate(e);
     if (vector) value = as_vector(value);
     memo_ = saved;
+    columns_.clear();
     b_.CreateBr(join);
     block = b_.GetInsertBlock();
     return value.value;

@@ -113,6 +113,7 @@ void Emitter::emit_entry(const std::string& name, const ir::Stmt& body) {
 /// The loop body becomes a function of its own; what it needs from outside travels in a closure on the stack:
 /// the buffer table, the run-time variables, the addresses of local buffers that are live around the loop.
 void Emitter::emit_parallel(const ir::For& loop) {
+  const StraightCode straight(*this);
   std::vector<std::pair<ir::VarId, llvm::Value*>> captured;
   for (const auto& [id, binding] : bindings_)
     if (!binding.is_constant) captured.emplace_back(id, binding.value);

@@ -173,6 +173,8 @@ Emitter::Value Emitter::load_memory(const ir::Load& load, const Address& address
     if (mask == nullptr) return finish(b_.CreateAlignedLoad(vector_type, pointer, alignment), true);
     return finish(b_.CreateMaskedLoad(vector_type, pointer, alignment, mask, zeros), true);
   }
+  if (address.is_regular)
+    if (llvm::Value* column = load_column(load, address)) return finish(column, true);
   llvm::Value* pointers = lane_pointers(load.buffer, load.indices[0]);
   if (mask == nullptr)
     mask = llvm::Constant::getAllOnesValue(
@@ -182,6 +184,7 @@ Emitter::Value Emitter::load_memory(const ir::Load& load, const Address& address
 
 void Emitter::store_memory(const ir::Store& store, const Address& address, Value value) {
   const ir::DType dtype = nest_.buffer(store.buffer).dtype;
+  forget_columns(store.buffer);
   if (dtype == ir::DType::boolean)
     value.value = b_.CreateZExt(value.value, like(b_.getInt8Ty(), value.value));
   const auto alignment = llvm::Align(ir::size_bytes(dtype));

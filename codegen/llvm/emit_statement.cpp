@@ -50,10 +50,13 @@ void Emitter::emit_for(const ir::For& loop) {
     case ir::LoopKind::serial: return emit_serial(loop, b_.getInt64(static_cast<std::uint64_t>(*constant)));
     case ir::LoopKind::vectorize: return emit_vectorized(loop, *constant);
     case ir::LoopKind::unroll:
+      unrolled_.push_back({loop.var, 0, *constant});
       for (std::int64_t i = 0; i < *constant; ++i) {
         bindings_[loop.var] = {true, i, b_.getInt64(static_cast<std::uint64_t>(i)), ++depth_};
+        unrolled_.back().index = i;
         emit(loop.body);
       }
+      unrolled_.pop_back();
       bindings_.erase(loop.var);
       return;
     default: throw EmitError{fmt::format("loop '{}' is bound to a GPU", nest_.vars.name(loop.var))};
@@ -61,6 +64,7 @@ void Emitter::emit_for(const ir::For& loop) {
 }
 
 void Emitter::emit_serial(const ir::For& loop, llvm::Value* extent) {
+  const StraightCode straight(*this);
   auto* before = b_.GetInsertBlock();
   auto* body = llvm::BasicBlock::Create(context_, "loop", f_.function);
   auto* after = llvm::BasicBlock::Create(context_, "after", f_.function);
@@ -301,6 +305,7 @@ void Emitter::emit_if(const ir::If& branch) {
     memo_.clear();
     return;
   }
+  const StraightCode straight(*this);
   auto* then_block = llvm::BasicBlock::Create(context_, "then", f_.function);
   auto* after = llvm::BasicBlock::Create(context_, "endif", f_.function);
   auto* else_block = branch.else_case ? llvm::BasicBlock::Create(context_, "else", f_.function) : after;
@@ -308,6 +313,7 @@ void Emitter::emit_if(const ir::If& branch) {
   b_.SetInsertPoint(then_block);
   emit(branch.then_case);
   b_.CreateBr(after);
+  columns_.clear();
   if (branch.else_case) {
     b_.SetInsertPoint(else_block);
     memo_.clear();

@@ -78,6 +78,20 @@ class Emitter {
     int lanes = 1;
     llvm::AllocaInst* slot = nullptr;
   };
+  /// An unroll loop that is being emitted, and where it stands.
+  struct Unrolled {
+    ir::VarId var{};
+    std::int64_t index = 0;
+    std::int64_t extent = 1;
+  };
+  /// What makes two strided loads the same: the pointer, the step of a lane, lanes and width, the constant.
+  struct ColumnKey {
+    PointerKey pointer;
+    std::int64_t step = 0;
+    int lanes = 0, width = 0;
+    std::int64_t constant = 0;
+    auto operator<=>(const ColumnKey&) const = default;
+  };
   struct FunctionState {
     llvm::Function* function = nullptr;
     llvm::Value* buffers = nullptr;
@@ -127,6 +141,13 @@ class Emitter {
   llvm::Value* blend(llvm::Value* whole, llvm::Value* part, std::int64_t first, int lanes);
   void store_register(const ir::Store& store, const Address& address, Value value);
   bool is_vector_aligned(const Address& address, ir::DType dtype) const;
+
+  // emit_transpose.cpp: strided loads of neighbouring unrolled steps, as rows that are transposed in registers.
+  llvm::Value* load_column(const ir::Load& load, const Address& address);
+  const Unrolled* stepping_by_one(const ir::Expr& index) const;
+  std::vector<llvm::Value*> transpose(std::vector<llvm::Value*> rows);
+  void forget_columns(ir::BufferId stored);
+
   llvm::Value* chunk_mask();  // active lanes: the narrowed tail and the current condition; null: all
 
   // emit_expr.cpp
@@ -153,6 +174,26 @@ class Emitter {
   llvm::Type* like(llvm::Type* scalar, llvm::Value* shape);  // `scalar`, or a vector of it as wide as `shape`
   llvm::Constant* float_like(llvm::Value* shape, double value);
 
+  /// Code of its own blocks begins and ends here: columns do not outlive it, nor do unroll loops around it share
+  /// loads inside.
+  class StraightCode {
+   public:
+    explicit StraightCode(Emitter& emitter) : e_(emitter), outer_(emitter.first_unrolled_) {
+      e_.first_unrolled_ = e_.unrolled_.size();
+      e_.columns_.clear();
+    }
+    ~StraightCode() {
+      e_.first_unrolled_ = outer_;
+      e_.columns_.clear();
+    }
+    StraightCode(const StraightCode&) = delete;
+    StraightCode& operator=(const StraightCode&) = delete;
+
+   private:
+    Emitter& e_;
+    std::size_t outer_;
+  };
+
   const ir::LoopNest& nest_;
   const CpuTarget& target_;
   llvm::LLVMContext& context_;
@@ -163,6 +204,9 @@ class Emitter {
   int depth_ = 0;
   bool in_vector_ = false;
   Chunk chunk_;
+  std::vector<Unrolled> unrolled_;              // outermost first
+  std::size_t first_unrolled_ = 0;              // of those inside the innermost loop or branch
+  std::map<ColumnKey, llvm::Value*> columns_;   // of the straight code that is being emitted
   std::unordered_map<const void*, Value> memo_;         // of the statement being emitted
   std::unordered_map<const void*, ir::Affine> affine_;  // by expression node
   std::unordered_map<std::uint32_t, std::int64_t> local_offset_, workspace_offset_;
