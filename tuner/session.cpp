@@ -100,7 +100,11 @@ class Session {
     while (!over()) {
       TaskState* next = pick();
       if (next == nullptr) break;
-      if (auto worked = work_on(*next); !worked) return Unexpected(worked.error());
+      if (auto worked = work_on(*next); !worked) {
+        if (auto flushed = history_.flush(); !flushed)
+          log(LogLevel::error, "the last measurements are not on disk: {}", flushed.error().message);
+        return Unexpected(worked.error());
+      }
     }
     if (auto flushed = history_.flush(); !flushed) return Unexpected(flushed.error());
     if (!states_.empty() &&

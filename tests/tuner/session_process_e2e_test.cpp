@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "tests/tuner/session_testing.h"
+#include "tuner/worker/client.h"
 
 namespace tunesmith::tuner {
 namespace {
@@ -138,6 +139,29 @@ TEST_F(SessionProcesses, AWorkerThatDoesNotStartIsNoCandidatesFault) {
     EXPECT_THAT(report.error().message, HasSubstr(program));
     EXPECT_TRUE(records(environment).empty()) << "nothing may be held against the candidates";
   }
+}
+
+TEST_F(SessionProcesses, AWorkerThatIsLostEndsTheSessionAndKeepsItsResults) {
+  const auto worker = find_worker();
+  ASSERT_TRUE(worker) << worker.error().message;
+  const std::string link = folder_.file("tunesmith-worker");
+  std::filesystem::create_symlink(*worker, link);
+  const Environment environment = open_environment();
+  SessionOptions options = quick_options(64);
+  options.worker_path = link;
+  std::int64_t measured = 0;
+  options.on_progress = [&](const Progress& progress) {
+    measured = progress.trials;
+    std::filesystem::remove(link);
+    for (const pid_t process : worker_processes()) ::kill(process, SIGKILL);
+  };
+  const auto report = tune(tasks(), environment, options);
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr(link));
+  EXPECT_GT(measured, 0);
+  const std::vector<cache::Record> kept = records(open_environment());
+  EXPECT_EQ(static_cast<std::int64_t>(kept.size()), measured);
+  EXPECT_TRUE(failures_of(kept).empty());
 }
 
 }  // namespace

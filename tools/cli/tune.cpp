@@ -48,6 +48,7 @@ Json to_json(const tuner::SessionReport& report) {
                      {"limit_ns", task.limit_ns},
                      {"schedule", task.best_schedule},
                      {"failures", task.failures},
+                     {"error", task.error.empty() ? Json() : Json(task.error)},
                      {"curve", std::move(curve)}});
   }
   return {{"schema", 1},
@@ -67,6 +68,7 @@ void print_report(const tuner::SessionReport& report, const std::string& db) {
                format_time(task.best_ns), task.best_ns > 0 ? task.default_ns / task.best_ns : 0,
                task.best_ns > 0 ? 100 * task.limit_ns / task.best_ns : 0, task.trials, task.name,
                task.weight > 1 ? fmt::format(" (x{:.0f})", task.weight) : "");
+    if (!task.error.empty()) fmt::print("{:>48} cannot be measured: {}\n", "", task.error);
   }
   fmt::print("{} trials in {:.1f} s: {} -> {} ({:.2f}x), kept in {}\n", report.trials, report.seconds,
              format_time(fallback), format_time(best), best > 0 ? fallback / best : 0, db);
