@@ -132,7 +132,7 @@ TEST(Jit, ErrorsOfTheFunctionReachTheCallerAndAreForgotten) {
 
 TEST(Jit, BetterKernelsAreSwappedInWhileCallsGoOn) {
   JitOptions options = without_database();
-  options.background_seconds = 1;
+  options.background_seconds = 5;
   const auto f = jit(Layer(), options);
   const Operands a(48, 64, 32), b(17, 33, 9);
   expect_right(f(a.x, a.w), a.x, a.w);
@@ -182,7 +182,7 @@ class JitDatabase : public ::testing::Test {
 TEST_F(JitDatabase, TuningIsKeptForLaterPrograms) {
   const Operands a(48, 64, 32);
   {
-    const auto f = jit(Layer(), options(1));
+    const auto f = jit(Layer(), options(5));
     expect_right(f(a.x, a.w), a.x, a.w);
     f.wait();
     EXPECT_EQ(f.tuned_count(), 1u);

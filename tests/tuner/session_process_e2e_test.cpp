@@ -58,14 +58,20 @@ std::vector<pid_t> worker_processes(pid_t of = ::getpid()) {
 TEST_F(SessionProcesses, KilledWorkersAreReplacedAndNobodyIsBlamed) {
   const Environment environment = open_environment();
   std::atomic<bool> done{false};
+  std::atomic<std::int64_t> measured{0};
   int kills = 0;
-  std::thread killer([&] {  // far enough apart that no candidate meets two of them
+  std::thread killer([&] {
+    std::int64_t seen = 0;
     while (!done) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(250));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (measured == seen) continue;  // a whole batch lies between two kills: no candidate meets both
+      seen = measured;
       for (const pid_t worker : worker_processes()) kills += ::kill(worker, SIGKILL) == 0 ? 1 : 0;
     }
   });
-  const auto report = tune(tasks(), environment, quick_options(40));
+  SessionOptions options = quick_options(40);
+  options.on_progress = [&](const Progress& progress) { measured = progress.trials; };
+  const auto report = tune(tasks(), environment, options);
   done = true;
   killer.join();
   ASSERT_TRUE(report) << report.error().message;

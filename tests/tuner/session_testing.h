@@ -52,12 +52,12 @@ class SessionTest : public ::testing::Test {
 
   std::vector<Task> tasks() const { return {{"matmul", kernel_, 1.0}}; }
 
-  /// Deadlines of a fraction of a second, and a roof that no result reaches, so that a session ends by its
+  /// Short deadlines, and a roof that no result reaches, so that a session ends by its
   /// trials.
   static SessionOptions quick_options(std::int64_t trials) {
     SessionOptions options;
     options.trials_per_task = trials;
-    options.measure.timeout_seconds = 0.4;
+    options.measure.timeout_seconds = 1;
     options.limits = Limits{1e9, 1e9, 1e9, 1 << 20, 1};
     return options;
   }
