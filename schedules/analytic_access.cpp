@@ -156,8 +156,36 @@ double Prober::probability(const Expr& condition, std::span<const LoopInfo> loop
   return std::clamp(mean(condition, loops), 0.0, 1.0);
 }
 
+namespace {
+
+/// No sum of some walks' steps equals another: each walk steps over all that the smaller ones reach.
+bool never_meet(std::span<const Walk> walks) {
+  std::int64_t reach = 0, last = 0;
+  for (std::size_t taken = 0; taken < walks.size(); ++taken) {
+    const Walk* next = nullptr;
+    for (const Walk& walk : walks)
+      if (walk.varies() && std::abs(walk.stride) > last &&
+          (next == nullptr || std::abs(walk.stride) < std::abs(next->stride)))
+        next = &walk;
+    if (next == nullptr) break;
+    const auto same = std::ranges::count_if(
+        walks, [&](const Walk& w) { return w.varies() && std::abs(w.stride) == std::abs(next->stride); });
+    if (same > 1 || std::abs(next->stride) <= reach) return false;
+    last = std::abs(next->stride);
+    reach += last * (next->count - 1);
+  }
+  return true;
+}
+
+}  // namespace
+
 double distinct_places(std::span<const Walk> walks) {
   constexpr std::size_t largest_set = 4096;
+  if (never_meet(walks)) {
+    double product = 1;
+    for (const Walk& walk : walks) product *= static_cast<double>(walk.count);
+    return product;
+  }
   std::vector<std::int64_t> places{0};
   double rest = 1;  // walks beyond the largest set count in full
   for (const Walk& walk : walks) {

@@ -276,7 +276,8 @@ class TileSketch : public GroupSketch {
       order_pack(load, copy, blocked, whole && parallel_);
     }
 
-    /// The copy walks panel by panel; vectors where source and panel are both contiguous.
+    /// The copy walks panel by panel, in vectors along the innermost panel. Where the source is contiguous along
+    /// another dimension, a few steps of it are unrolled: their strided loads become rows transposed in registers.
     void order_pack(const AccessInfo& load, StageIndex copy, const std::vector<std::size_t>& blocked,
                     bool parallel) {
       std::vector<LoopId> order, panels;
@@ -286,16 +287,31 @@ class TileSketch : public GroupSketch {
         order.push_back(loop.outer());
         panels.push_back(loop.inner());
       }
-      for (std::size_t d = 0; d < load.dim_axis.size(); ++d)
-        if (std::ranges::find(blocked, d) == blocked.end())
-          order.push_back(axis_loop(copy, static_cast<std::uint32_t>(d)));
+      const bool contiguous = !blocked.empty() && is_unit(load, blocked.back());
+      std::optional<LoopId> steps;
+      for (std::size_t d = 0; d < load.dim_axis.size(); ++d) {
+        if (std::ranges::find(blocked, d) != blocked.end()) continue;
+        LoopId loop = axis_loop(copy, static_cast<std::uint32_t>(d));
+        if (!contiguous && !panels.empty() && is_unit(load, d)) {
+          e_.split(loop, p_.lanes);
+          steps = loop.inner();
+          loop = loop.outer();
+        }
+        order.push_back(loop);
+      }
+      if (steps) order.push_back(*steps);
       order.insert(order.end(), panels.begin(), panels.end());
       e_.reorder(order);
       if (parallel) e_.annotate(order.front(), LoopKind::parallel);
       if (panels.empty()) return;
-      const std::size_t axis = *load.dim_axis[blocked.back()];
-      const bool contiguous = !load.irregular[axis] && load.strides[axis] == 1;
-      e_.annotate(panels.back(), contiguous ? LoopKind::vectorize : LoopKind::unroll);
+      if (steps) e_.annotate(*steps, LoopKind::unroll);
+      e_.annotate(panels.back(), contiguous || steps ? LoopKind::vectorize : LoopKind::unroll);
+    }
+
+    /// The dimension is one axis, along which the source is contiguous.
+    static bool is_unit(const AccessInfo& load, std::size_t dim) {
+      const auto axis = load.dim_axis[dim];
+      return axis && !load.irregular[*axis] && load.strides[*axis] == 1;
     }
 
     void place_epilogue() {

@@ -17,7 +17,7 @@ constexpr double issue_width = 5;
 constexpr double loop_instructions = 3;
 constexpr double tile_overhead_cycles = 12;  // pointers, zeroing, loop entry of one register tile
 constexpr double guard_slots = 2;            // compare and blend of a guarded vector load
-constexpr double transpose_cycles = 1.2;     // per element of a transposing copy
+constexpr double transpose_cycles = 0.5;     // per element of a transposing copy
 constexpr double copy_cycles = 0.15;         // per element of a straight copy
 
 i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }

@@ -14,6 +14,7 @@ namespace {
 constexpr i64 window_extent = 11;  // reduction axes up to this length may be unrolled whole
 constexpr i64 window_points = 49;  // all of them together
 constexpr i64 window_spare_registers = 3;
+constexpr i64 few_rows = 16;
 constexpr double l2_share = 0.9;
 constexpr double largest_code =
     2500;  // vector operations of one kernel: the instruction cache, and compile time
@@ -108,8 +109,8 @@ void TilePlan::add_block_knobs() {
   if (secondary_) m2c_ = add_knob("m2c", blocks(*secondary_, 1));
   const i64 longest = s.axes[reduce_.front()].extent;
   std::vector<i64> depths{32, 64, 128, 192, 256, 384, 512, 768, 1024};
-  // One row: a few steps at a time along whole rows of the matrix follow its memory.
-  if (!primary_) depths.insert(depths.begin(), {4, 8, 16});
+  // A few rows: a few steps at a time along whole rows of the matrix follow its memory.
+  if (!primary_ || s.axes[*primary_].extent <= few_rows) depths.insert(depths.begin(), {4, 8, 16});
   std::erase_if(depths, [&](i64 k) { return 2 * k > longest + k / 2; });
   depths.push_back(0);
   kc_ = add_knob("kc", std::move(depths), true);

@@ -18,9 +18,9 @@ using i64 = std::int64_t;
 namespace {
 
 constexpr int rejection_tries = 64;
-constexpr int class_samples = 200;          // per sketch, when it has too many candidates to enumerate
+constexpr int class_samples = 600;          // per sketch, when it has too many candidates to enumerate
 constexpr double enumerable = 600;          // sketches up to this size are enumerated
-constexpr std::size_t descents = 3;         // from the best samples of a sketch
+constexpr std::size_t descents = 8;         // from the best samples of a sketch
 constexpr std::size_t applied_a_class = 2;  // candidates of a class that are tried on the analytic model
 constexpr std::uint64_t sampling_seed = 0x7453;
 

@@ -115,19 +115,18 @@ Value* emit_tanh(const Float& f, Value* x) {
   return b.CreateSelect(is_small, small, f.copysign(large, x));
 }
 
-/// Small arguments: x + x * P(x^2); others: 1 - exp(Q(|x|)), Q a fit of log(erfc), with the sign of x.
+/// erf(x) = x * P(t), t = 2 (x / 3.94)^2 - 1, |x| <= 3.94; beyond, erf is 1 in f32, and so is the product at the limit. In
+/// t, which runs over [-1, 1], the coefficients are small and no digits cancel.
 Value* emit_erf(const Float& f, Value* x) {
   auto& b = f.b;
-  Value* size = f.at_most(f.abs(x), 4.0);
-  Value* q = f.polynomial(size, {-4.430805377e-7, -1.541551744e-5, 0.0004033274334, -0.00407568954,
-                                 0.02494080006, -0.1080705137, -0.6334974182, -1.129454395, 0.0001642374656});
-  Value* large = b.CreateFSub(f.c(1.0), emit_exp(f, q));
-  Value* s = b.CreateFMul(x, x);
-  Value* p = f.polynomial(s, {8.360120691e-5, -0.0008140964175, 0.005200944684, -0.02685939536, 0.1128369617,
-                              -0.3761263384, 0.1283791667});
-  Value* small = f.fma(p, x, x);
-  Value* is_small = b.CreateFCmpOLT(size, f.c(0.9277));
-  return b.CreateSelect(is_small, small, f.copysign(large, x));
+  constexpr double limit = 3.94;
+  x = f.at_most(f.at_least(x, -limit), limit);
+  Value* t = f.fma(b.CreateFMul(x, x), f.c(2 / (limit * limit)), f.c(-1.0));
+  Value* p = f.polynomial(
+      t, {0.00042053755917, -0.001032592196,  0.00063971908617, -0.0010685663827, 0.0045463018263, -0.0086080094331,
+          0.012698855348,   -0.02014252624,   0.031234339233,   -0.044205854572,  0.058627598744,  -0.074192099685,
+          0.090539215746,   -0.10882249149,   0.13347835946,    -0.17921389056,   0.35890820558});
+  return b.CreateFMul(x, p);
 }
 
 Value* emit_sigmoid(const Float& f, Value* x) {

@@ -11,7 +11,7 @@ struct MathBound {
 };
 inline constexpr MathBound math_bounds[] = {
     {ir::UnaryOp::exp, 1.5}, {ir::UnaryOp::log, 1.5},     {ir::UnaryOp::tanh, 2.5},
-    {ir::UnaryOp::erf, 2.5}, {ir::UnaryOp::sigmoid, 3.0},
+    {ir::UnaryOp::erf, 3.5}, {ir::UnaryOp::sigmoid, 3.0},
 };
 
 }  // namespace tunesmith::codegen

@@ -65,8 +65,11 @@ std::vector<TensorView> lower_softmax(KernelBuilder& builder, std::span<const Te
   const TensorView e =
       builder.map("exp", dtype, x.shape, [&](Indices i) { return exp_of(x(i) - largest(rows.row_of(i))); });
   const TensorView sum = rows.reduce(builder, "sum", dtype, CombinerKind::sum, e);
+  // One division a row: the product is off by at most one more rounding.
+  const TensorView inverse = builder.map("inverse", dtype, sum.shape,
+                                         [&](Indices i) { return divide(constant(1, dtype), sum(i)); });
   const TensorView result{dtype, x.shape,
-                          [e, sum, rows](Indices i) { return divide(e(i), sum(rows.row_of(i))); }};
+                          [e, inverse, rows](Indices i) { return e(i) * inverse(rows.row_of(i)); }};
   return {cast_view(result, outputs[0].dtype)};
 }
 
