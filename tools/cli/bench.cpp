@@ -344,7 +344,8 @@ void add_bench_command(CLI::App& app, Action& action) {
           "--against", options->against,
           fmt::format("other libraries to run in turn, where installed: {}", fmt::join(peer_names(), ",")))
       ->type_name("NAME,…")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--rounds", options->rounds, "samples of each competitor")
       ->type_name("N")
       ->check(CLI::Range(3, 1000000))

@@ -60,7 +60,8 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--shape", options.shapes,
                   "shape of a model input with dynamic dimensions, e.g. x=1x3x224x224")
-      ->type_name("NAME=AxBxC");
+      ->type_name("NAME=AxBxC")
+      ->allow_extra_args(false);
   command.add_flag("--fast", options.fast, "fast numerics: algorithms that round differently are allowed");
 }
 
@@ -69,7 +70,8 @@ void add_workload_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--suite", options.suites,
                   fmt::format("the workloads of a suite: {}", fmt::join(suite_names(), ", ")))
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   command.add_option("--suite-seed", options.suite_seed, "seed of the odd sizes in a suite")
       ->type_name("S")
       ->capture_default_str();
