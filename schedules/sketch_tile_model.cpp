@@ -244,6 +244,28 @@ class TileModel {
 
 }  // namespace
 
+namespace {
+
+/// Elements that several steps of an unrolled window read: the compiler loads each once and keeps it.
+i64 shared_elements(const StageInfo& stage, const TilePoint& point) {
+  i64 shared = 0;
+  for (const AccessInfo& load : stage.loads) {
+    if (load.uses(point.vector_axis)) continue;
+    std::vector<Walk> walks;
+    double steps = 1;
+    for (std::size_t a = 0; a < stage.axes.size(); ++a) {
+      if (a == point.vector_axis || point.tile[a] == 1 || !load.uses(a)) continue;
+      walks.push_back({load.strides[a], point.tile[a], true});
+      steps *= static_cast<double>(point.tile[a]);
+    }
+    const double places = distinct_places(walks);
+    if (places < steps) shared += static_cast<i64>(places);
+  }
+  return shared;
+}
+
+}  // namespace
+
 i64 registers_of(const StageInfo& stage, const TilePoint& point) {
   const i64 vectors = ceil_div(point.tile[point.vector_axis], point.lanes);
   i64 accumulators = vectors;
@@ -256,7 +278,7 @@ i64 registers_of(const StageInfo& stage, const TilePoint& point) {
       reused |= a != point.vector_axis && point.tile[a] > 1 && !load.uses(a);
     if (load.uses(point.vector_axis) && reused) live = std::max(live, vectors);
   }
-  return accumulators + live + 1;
+  return accumulators + live + 1 + shared_elements(stage, point);
 }
 
 double code_size_of(const StageInfo& stage, const TilePoint& point) {

@@ -189,7 +189,10 @@ bool TilePlan::feasible(std::span<const i64> values) const {
   // Unrolled window steps load ahead of their use: they need registers to spare.
   bool unrolls_window = false;
   for (std::size_t a : reduce_) unrolls_window |= reduce_.size() > 1 && p.tile[a] > 1;
-  const i64 spare = unrolls_window ? window_spare_registers : 0;
+  i64 spare = unrolls_window ? window_spare_registers : 0;
+  // So do unrolled steps of rows that end in a narrowed vector.
+  const bool is_ragged = p.tile[vector_] > lanes_ && p.tile[vector_] % lanes_ != 0;
+  if (is_ragged) spare += p.tile[reduce_.back()];
   if (registers_of(s, p) + spare > machine_.vector_registers) return false;
   // A block of one tile after another block size means the same program: keep one of them.
   auto redundant = [&](std::optional<std::size_t> knob, std::size_t axis) {
