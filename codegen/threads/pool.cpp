@@ -57,6 +57,7 @@ struct ThreadPool::State {
   std::vector<std::thread> workers;
   std::int32_t size = 1;
   int spins = spins_before_sleep;
+  std::vector<int> cpus;  // one a thread, the caller's first; empty: threads are not placed
 
   // The region in progress; written before `generation` is bumped, read after it was seen.
   TunesmithLoopBody body = nullptr;
@@ -66,6 +67,27 @@ struct ThreadPool::State {
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> pending{0};
   std::atomic<bool> quit{false};
+
+  /// Keeps the caller and its workers on CPUs of their own: a worker whose CPU the caller has moved to takes the one
+  /// that the caller has left.
+  void make_way_for_caller() {
+    if (cpus.empty()) return;
+    const int here = sched_getcpu();
+    if (here == cpus[0]) return;
+    const auto taken = std::find(cpus.begin() + 1, cpus.end(), here);
+    if (taken != cpus.end()) {
+      *taken = cpus[0];
+      place(static_cast<std::size_t>(taken - cpus.begin()));
+    }
+    cpus[0] = here;
+  }
+
+  void place(std::size_t t) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpus[t], &one);
+    pthread_setaffinity_np(workers[t - 1].native_handle(), sizeof one, &one);  // a hint: failure is harmless
+  }
 
   /// The part of thread `t`: contiguous, sizes differ by one at most.
   void run_part(std::int32_t t) {
@@ -88,17 +110,17 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(std::int32_t threads) : state_(std::make_unique<State>()) {
   state_->size = threads > 0 ? threads : host_cpu_target().cores;
-  const std::vector<int> cpus = allowed_cpus();
-  const bool crowded = static_cast<std::size_t>(state_->size) > cpus.size();
-  if (crowded) state_->spins = 0;  // a spinning thread would take the core that another one needs
+  std::vector<int> cpus = allowed_cpus();
+  const auto size = static_cast<std::size_t>(state_->size);
+  if (size > cpus.size()) {
+    state_->spins = 0;  // a spinning thread would take the core that another one needs
+  } else {
+    cpus.resize(size);
+    state_->cpus = std::move(cpus);
+  }
   for (std::int32_t t = 1; t < state_->size; ++t) {
     state_->workers.emplace_back([state = state_.get(), t] { state->work(t); });
-    if (crowded) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpus[static_cast<std::size_t>(t)], &one);
-    pthread_setaffinity_np(state_->workers.back().native_handle(), sizeof one,
-                           &one);  // a hint: failure is harmless
+    if (!state_->cpus.empty()) state_->place(static_cast<std::size_t>(t));
   }
 }
 
@@ -118,6 +140,7 @@ void ThreadPool::parallel(TunesmithLoopBody body, void* closure, std::int64_t ex
   }
   const std::scoped_lock lock(state_->region);
   State& s = *state_;
+  s.make_way_for_caller();
   s.body = body;
   s.closure = closure;
   s.extent = extent;

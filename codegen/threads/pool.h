@@ -1,8 +1,8 @@
 // ThreadPool: the low-latency fork-join pool that `parallel` loops of generated code run on.
 //
 // Static balance: iteration ranges are split evenly in order, thread 0 is the caller. Workers spin briefly,
-// then sleep; they are pinned to the cores of the process's affinity mask where that is possible. Any number
-// of threads from 1. Thread safety: one parallel region at a time a pool; a second caller waits. A region
+// then sleep; each is kept on a CPU of its own inside the process's affinity mask, and makes way when the caller has
+// moved there. Any number of threads from 1. Thread safety: one parallel region at a time a pool; a second caller waits. A region
 // started from inside a region runs on the calling thread alone.
 #pragma once
 

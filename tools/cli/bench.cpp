@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <thread>
 
 #include "ir/canonical.h"
 #include "runtime/compiled_model.h"
@@ -30,6 +31,8 @@ using Clock = std::chrono::steady_clock;
 constexpr double sample_ns = 1e6;
 /// Runs longer than this leave nothing of the competitor before them in the caches or on the cores.
 constexpr double long_run_ns = 2e7;
+/// Threads of a library may spin for so long after its run: they would take the cores of whoever comes next.
+constexpr auto settling = std::chrono::milliseconds(5);
 /// Largest difference from Tunesmith's default, relative to the largest output, at which a result still
 /// counts.
 constexpr double same_result = 1e-3;
@@ -147,7 +150,7 @@ std::vector<ir::HostTensor> outputs_of(Entry& entry) {
 }
 
 /// Runs the entries in turn, forwards and backwards, so that a drift of the machine hits all of them.
-void sample(std::vector<Entry>& entries, std::int64_t rounds) {
+void sample(std::vector<Entry>& entries, std::int64_t rounds, std::int32_t threads) {
   for (Entry& entry : entries) {
     value_or_throw(entry.run->run(1));
     const double once = std::max(1.0, value_or_throw(entry.run->run(1)));
@@ -156,6 +159,7 @@ void sample(std::vector<Entry>& entries, std::int64_t rounds) {
   for (std::int64_t round = 0; round < rounds; ++round)
     for (std::size_t i = 0; i < entries.size(); ++i) {
       Entry& entry = entries[round % 2 == 0 ? i : entries.size() - 1 - i];
+      if (threads > 1) std::this_thread::sleep_for(settling);
       if (entry.samples_ns.empty() || entry.samples_ns.back() < long_run_ns)
         value_or_throw(entry.run->run(1));
       entry.samples_ns.push_back(value_or_throw(entry.run->run(entry.repeat)) /
@@ -178,7 +182,7 @@ class Bench {
     const std::vector<ir::HostTensor> inputs = random_inputs(workload.graph, 1);
     std::vector<Entry> entries = enter(workload, inputs);
     const double limit = sum_limits(static_cast<const ModelRun&>(*entries[0].run).model());
-    sample(entries, options_.rounds);
+    sample(entries, options_.rounds, environment_.threads);
     const std::vector<ir::HostTensor> reference = outputs_of(entries[1]);
     for (Entry& entry : entries) entry.max_rel_err = largest_difference(outputs_of(entry), reference);
     return report(workload, entries, limit);
