@@ -250,7 +250,8 @@ Emitter::Value Emitter::evaluate_unary(const ir::Unary& unary) {
                                   b_.CreateFAdd(float_like(x, 1.0), call_libm("exp", {b_.CreateFNeg(x)}))));
     return finish(call_libm(libm_name(unary.op, true), {x}));
   }
-  if (llvm::Value* value = emit_math(b_, unary.op, x)) return finish(value);
+  const bool has_avx512 = std::ranges::binary_search(target_.features, "+avx512f");
+  if (llvm::Value* value = emit_math(b_, unary.op, x, has_avx512)) return finish(value);
   return finish(call_libm(libm_name(unary.op, false), {x}));
 }
 

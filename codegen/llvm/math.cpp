@@ -2,6 +2,7 @@
 #include "codegen/llvm/math.h"
 
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <initializer_list>
 #include <limits>
@@ -15,7 +16,10 @@ using llvm::Value;
 /// Arithmetic on floats or vectors of floats, whichever `shape` is.
 class Float {
  public:
-  Float(llvm::IRBuilder<>& builder, Value* shape) : b(builder), type(shape->getType()) {}
+  Float(llvm::IRBuilder<>& builder, Value* shape, bool has_avx512) : b(builder), type(shape->getType()) {
+    const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(type);
+    has_scale = has_avx512 && vector != nullptr && vector->getNumElements() == 16;
+  }
 
   llvm::Constant* c(double value) const { return llvm::ConstantFP::get(type, value); }
   llvm::Constant* i(std::int64_t value) const {
@@ -53,12 +57,19 @@ class Float {
     return b.CreateBitCast(b.CreateShl(b.CreateAdd(n, i(127)), i(23)), type);
   }
 
+  /// x * 2^n for a whole n, rounded once, whatever the exponents. REQUIRES: has_scale.
+  Value* scale(Value* x, Value* n) const {
+    return b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_mask_scalef_ps_512, {},
+                             {x, n, llvm::Constant::getNullValue(type), b.getInt16(0xffff), b.getInt32(4)});
+  }
+
   llvm::IRBuilder<>& b;
   llvm::Type* type;
+  bool has_scale = false;
 };
 
-/// exp(x) = 2^n * exp(r), n = round(x / ln 2), |r| <= ln 2 / 2. The scale is applied in two halves, so that
-/// results down to the denormals and up to the overflow are right.
+/// exp(x) = 2^n * exp(r), n = round(x / ln 2), |r| <= ln 2 / 2. Without an instruction for it, the scale is applied in
+/// two halves, so that results down to the denormals and up to the overflow are right.
 Value* emit_exp(const Float& f, Value* x) {
   auto& b = f.b;
   x = f.at_most(f.at_least(x, -105.0), 89.0);
@@ -70,6 +81,7 @@ Value* emit_exp(const Float& f, Value* x) {
   Value* p = f.polynomial(r, {0.001381447021, 0.008368780336, 0.04166839415, 0.1666652011, 0.4999999341});
   p = f.fma(b.CreateFMul(r, r), p, r);
   p = b.CreateFAdd(p, f.c(1.0));
+  if (f.has_scale) return f.scale(p, n);
   Value* exponent = b.CreateSub(b.CreateBitCast(shifted, f.ints()), f.i(0x4b400000));
   Value* half = b.CreateAShr(exponent, f.i(1));
   p = b.CreateFMul(p, f.power_of_two(half));
@@ -137,8 +149,8 @@ Value* emit_sigmoid(const Float& f, Value* x) {
 
 }  // namespace
 
-llvm::Value* emit_math(llvm::IRBuilder<>& builder, ir::UnaryOp op, llvm::Value* x) {
-  const Float f(builder, x);
+llvm::Value* emit_math(llvm::IRBuilder<>& builder, ir::UnaryOp op, llvm::Value* x, bool has_avx512) {
+  const Float f(builder, x, has_avx512);
   switch (op) {
     case ir::UnaryOp::exp: return emit_exp(f, x);
     case ir::UnaryOp::log: return emit_log(f, x);

@@ -15,8 +15,9 @@
 
 namespace tunesmith::codegen {
 
-/// The value of `op` on a float or a vector of floats; null when `op` has no polynomial here.
-llvm::Value* emit_math(llvm::IRBuilder<>& builder, ir::UnaryOp op, llvm::Value* x);
+/// The value of `op` on a float or a vector of floats; null when `op` has no polynomial here. `has_avx512`: instructions of
+/// AVX-512F may be used on vectors of 16.
+llvm::Value* emit_math(llvm::IRBuilder<>& builder, ir::UnaryOp op, llvm::Value* x, bool has_avx512);
 
 /// Name of libm's function for `op` ("" when there is none): "sin" for doubles, "sinf" for floats.
 std::string libm_name(ir::UnaryOp op, bool is_double);
