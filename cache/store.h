@@ -91,7 +91,8 @@ class Store {
   virtual Expected<void, Error> retract(std::span<const Retraction> retractions) = 0;
 
   // Look-ups. They see what others committed and everything that this store accepted before, save rows that
-  // cannot be written at present (put and flush say so).
+  // cannot be written at present (put and flush say so) or within 250 ms (another process writes for long):
+  // a look-up waits no longer than that and answers from what is committed.
 
   /// The compare-times rule: the fastest schedule by measurements made here whose workload, target, toolchain
   /// and protocol all equal. Several measurements of one schedule count as their median; near-ties inside the

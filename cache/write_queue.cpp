@@ -69,6 +69,22 @@ Expected<void, Error> WriteQueue::flush() {
   return Unexpected(last_failure_);
 }
 
+bool WriteQueue::settle(std::chrono::milliseconds limit) {
+  if (process_ != getpid()) return false;
+  std::unique_lock lock(mutex_);
+  const std::uint64_t wanted = accepted_;
+  const std::uint64_t failures = failures_;
+  if (committed_ >= wanted) return true;
+  if (failing_) return false;
+  const auto since = committing_since_.value_or(steady_clock::now());
+  ++flushing_;
+  signals_->wake.notify_one();
+  signals_->done.wait_until(lock, since + limit,
+                            [&] { return committed_ >= wanted || failures_ > failures; });
+  --flushing_;
+  return committed_ >= wanted;
+}
+
 bool WriteQueue::batch_is_due(steady_clock::time_point now) const {
   if (waiting_.empty()) return false;
   if (failing_) return now >= retry_at_;
@@ -84,9 +100,11 @@ void WriteQueue::commit_batch(std::unique_lock<std::mutex>& lock) {
   const std::size_t count = std::min(waiting_.size(), max_commit_rows);
   // Only this thread removes rows, so that these stay where they are.
   const std::vector<Record> batch(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
+  committing_since_ = steady_clock::now();
   lock.unlock();
   auto committed = commit_(batch);
   lock.lock();
+  committing_since_.reset();
   if (committed) {
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
     committed_ += count;

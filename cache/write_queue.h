@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -47,6 +48,10 @@ class WriteQueue {
   Expected<void, Error> push(std::vector<Record> records);
   /// Success: everything accepted before the call is committed.
   Expected<void, Error> flush();
+  /// For look-ups: flush() that waits at most `limit`, counted from the start of a commit that is under way
+  /// already, so that a series of look-ups waits once for a commit that does not end; after a failed commit
+  /// it does not wait at all. True: everything accepted before the call is committed.
+  bool settle(std::chrono::milliseconds limit);
 
  private:
   void work();
@@ -70,6 +75,7 @@ class WriteQueue {
   std::uint64_t committed_ = 0;
   std::uint64_t failures_ = 0;
   int flushing_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> committing_since_;
   bool stop_ = false;
   std::thread thread_;
 };

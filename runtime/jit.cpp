@@ -163,6 +163,7 @@ struct JitCore::State {
     tuner::SessionOptions session;
     session.budget_seconds = options.background_seconds;
     session.limits = limits;
+    session.source = "jit";
     session.stop = &stop;
     const auto report = tuner::tune(tasks, model_options.environment, session);
     if (!report) return Unexpected(report.error());

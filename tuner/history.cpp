@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "ir/canonical.h"
 #include "ir/support/log.h"
 #include "schedules/version.h"
@@ -28,8 +30,9 @@ T value_or_empty(Expected<T, Error> result) {
 
 }  // namespace
 
-History::History(const Environment& environment)
+History::History(const Environment& environment, Provenance provenance)
     : environment_(environment),
+      provenance_(std::move(provenance)),
       target_(environment.target_text()),
       toolchain_(environment.toolchain_text()),
       protocol_(environment.protocol_text()) {}
@@ -48,7 +51,8 @@ std::vector<KnownSchedule> History::known(const ir::Kernel& kernel) const {
   for (const cache::Record& record :
        value_or_empty(environment_.store->records(ir::canonical_text(kernel), target_kind, target_))) {
     const bool same = record.toolchain == toolchain_ && record.protocol == protocol_ &&
-                      record.language_major == schedules::language_major && record.trust == cache::Trust::measured_here;
+                      record.language_major == schedules::language_major &&
+                      record.trust == cache::Trust::measured_here;
     if (same) result.push_back({record.schedule, measurement_of(record), true});
   }
   return result;
@@ -58,14 +62,15 @@ std::vector<std::string> History::seeds(const ir::Kernel& kernel, std::size_t li
   std::vector<std::string> result;
   if (!environment_.store) return result;
   const ir::Family family = ir::family_of(kernel);
-  const cache::NeighbourQuery query{family.text,  family.extents,           target_kind,
-                                    target_,      schedules::language_major, limit};
+  const cache::NeighbourQuery query{
+      family.text, family.extents, target_kind, target_, schedules::language_major, limit};
   for (const cache::Neighbour& neighbour : value_or_empty(environment_.store->neighbours(query)))
     result.push_back(neighbour.record.schedule);
   return result;
 }
 
-Expected<void, Error> History::add(const ir::Kernel& kernel, const std::string& schedule, const Measurement& measurement) {
+Expected<void, Error> History::add(const ir::Kernel& kernel, const std::string& schedule,
+                                   const Measurement& measurement) {
   if (!environment_.store) return {};
   const ir::Family family = ir::family_of(kernel);
   cache::Record record;
@@ -85,7 +90,8 @@ Expected<void, Error> History::add(const ir::Kernel& kernel, const std::string& 
   record.samples = measurement.samples;
   record.max_error = measurement.max_error;
   record.message = measurement.message.substr(0, cache::max_message_bytes);
-  record.source = "tune";
+  record.seed = provenance_.seed;
+  record.source = provenance_.source;
   record.created_us = cache::now_us();
   return environment_.store->put(std::span(&record, 1));
 }

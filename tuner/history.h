@@ -1,5 +1,5 @@
-// History: what the database knows of a kernel, in the tuner's own terms. The only place that turns kernels, schedules
-// and measurements into records and back.
+// History: what the database knows of a kernel, in the tuner's own terms. The only place that turns kernels,
+// schedules and measurements into records and back.
 //
 // Thread safety: as the store's (several threads may call at once).
 #pragma once
@@ -20,9 +20,15 @@ struct KnownSchedule {
   bool same_toolchain = true;
 };
 
+/// Where the measurements that are added come from; part of their records.
+struct Provenance {
+  std::string seed;             // what proposed the schedules, as in cache::Record
+  std::string source = "tune";  // who measures, as in cache::Record
+};
+
 class History {
  public:
-  explicit History(const Environment& environment);
+  explicit History(const Environment& environment, Provenance provenance = {});
 
   /// The fastest schedule measured on this target that may be served; an equal toolchain is preferred.
   std::optional<KnownSchedule> best(const ir::Kernel& kernel) const;
@@ -32,7 +38,8 @@ class History {
   std::vector<std::string> seeds(const ir::Kernel& kernel, std::size_t limit) const;
 
   /// Stores one measurement. The error says why the database refused; nothing that was stored before is lost.
-  Expected<void, Error> add(const ir::Kernel& kernel, const std::string& schedule, const Measurement& measurement);
+  Expected<void, Error> add(const ir::Kernel& kernel, const std::string& schedule,
+                            const Measurement& measurement);
   /// Everything added so far is on disk when it returns.
   Expected<void, Error> flush();
 
@@ -41,6 +48,7 @@ class History {
 
  private:
   const Environment& environment_;
+  Provenance provenance_;
   std::string target_, toolchain_, protocol_;
 };
 

@@ -1,5 +1,7 @@
 #include "tuner/session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -63,7 +65,7 @@ class Session {
   Session(std::span<const Task> tasks, const Environment& environment, const SessionOptions& options)
       : environment_(environment),
         options_(options),
-        history_(environment),
+        history_(environment, {fmt::format("seed={}", options.seed), options.source}),
         model_(make_xgboost_cost_model(options.seed)) {
     std::unordered_map<std::string, std::size_t> unique;
     for (const Task& task : tasks) {

@@ -42,7 +42,8 @@ struct SessionOptions {
   std::int64_t trials_per_task = 64;  // at most
   double budget_seconds = 0;          // 0: unlimited
   std::uint64_t seed = 1;
-  std::string worker_path;  // empty: the worker installed beside the running program
+  std::string source = "tune";  // who measures, for the records
+  std::string worker_path;      // empty: the worker installed beside the running program
   MeasureOptions measure;
   std::optional<Limits> limits;  // of the machine, where they are known already; else they are measured first
   std::function<void(const Progress&)> on_progress;

@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "cache/sqlite/ranking.h"
 #include "ir/support/log.h"
 
 namespace tunesmith::cache::sqlite {
@@ -30,12 +31,6 @@ std::string candidates_sql(bool of_one_schedule) {
   sql += not_retracted;
   if (of_one_schedule) sql += "AND m.schedule_id = ?7 ";
   return sql + "ORDER BY m.median_ns, m.id";
-}
-
-/// Times closer than this to the best are not told apart: its standard error, at most 1 %.
-double tie_window_ns(const Record& best) {
-  const double standard_error = 1.858 * best.mad_ns / std::sqrt(std::max(1, best.samples));
-  return std::min(standard_error, 0.01 * best.median_ns);
 }
 
 double squared_distance(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
@@ -163,7 +158,10 @@ Expected<std::optional<Record>, Error> Reader::fastest(const Match& match) {
   while (true) {
     const auto row = (*query)->step();
     if (!row) return Unexpected(row.error());
-    if (!*row || (best != nullptr && (*query)->real(2) > best->median_ns + tie_window_ns(*best))) break;
+    if (!*row ||
+        (best != nullptr &&
+         (*query)->real(2) > best->median_ns + tie_window_ns(best->median_ns, best->mad_ns, best->samples)))
+      break;
     const std::int64_t schedule = (*query)->integer(1);
     if (!seen.insert(schedule).second) continue;
     auto median = median_of_schedule(match, schedule);
@@ -174,7 +172,7 @@ Expected<std::optional<Record>, Error> Reader::fastest(const Match& match) {
   }
   (*query)->reset();
   if (best == nullptr) return std::optional<Record>();
-  const double limit = best->median_ns + tie_window_ns(*best);
+  const double limit = best->median_ns + tie_window_ns(best->median_ns, best->mad_ns, best->samples);
   std::erase_if(candidates, [&](const Record& r) { return r.median_ns > limit; });
   return std::optional<Record>(*std::ranges::min_element(candidates, [](const Record& a, const Record& b) {
     return std::tie(a.schedule, a.median_ns) < std::tie(b.schedule, b.median_ns);

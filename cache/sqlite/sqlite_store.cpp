@@ -21,7 +21,9 @@ using sqlite::Connection;
 using sqlite::ConnectionOptions;
 
 constexpr std::chrono::milliseconds write_wait = std::chrono::seconds(60);
+/// Look-ups of a store that only reads, and of one that writes too: these may wait for their own rows.
 constexpr std::chrono::milliseconds lookup_wait{5};
+constexpr std::chrono::milliseconds own_rows_wait{250};
 constexpr std::size_t import_rows = 1024;
 
 /// Cuts a message to what is stored, not inside a UTF-8 character.
@@ -242,7 +244,7 @@ class SqliteStore final : public Store {
 
   Expected<void, Error> open_reader() {
     ConnectionOptions options;
-    options.busy_wait = writer_ != nullptr ? write_wait : lookup_wait;
+    options.busy_wait = writer_ != nullptr ? own_rows_wait : lookup_wait;
     stamp_ = sqlite::file_stamp(path_);
     // Beside our own writer there is always a log; without one the file may be read without locks.
     auto connection = writer_ != nullptr ? Connection::open(path_, options)
@@ -260,8 +262,8 @@ class SqliteStore final : public Store {
   template <class Query>
   std::invoke_result_t<Query, sqlite::Reader&> read(Query&& query) {
     if (auto process = check_process(); !process) return Unexpected(process.error());
-    if (queue_ != nullptr)
-      (void)queue_->flush();  // a failure is told by put and flush; what is stored can be read
+    // What does not get to disk in time is told by put and flush; what is committed can be read.
+    if (queue_ != nullptr) queue_->settle(own_rows_wait);
     const std::lock_guard lock(read_mutex_);
     for (bool again = false;; again = true) {
       if (reader_ == nullptr || reader_is_outdated())

@@ -1,12 +1,15 @@
 #include "tools/cli/common.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -41,6 +44,32 @@ tracer::ImportOptions import_options(const CommonOptions& options) {
     result.shapes[text.substr(0, equals)] = dims;
   }
   return result;
+}
+
+std::string partial_name(const std::string& path) { return fmt::format("{}.partial.{}", path, ::getpid()); }
+
+std::string cannot_write(const std::string& path, int code) {
+  return fmt::format("cannot write '{}': {}", path, std::strerror(code));
+}
+
+/// Devices and pipes are written as they are: a file must not take their place.
+bool is_special(const std::string& path) {
+  std::error_code error;
+  const auto type = std::filesystem::status(path, error).type();
+  return type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found;
+}
+
+/// Before the work, not after it: can --json be written? Empty, or what is wrong.
+std::string check_json_place(const std::string& path) {
+  if (path == "-") return "";
+  if (std::filesystem::is_directory(path)) return cannot_write(path, EISDIR);
+  if (is_special(path)) return ::access(path.c_str(), W_OK) == 0 ? "" : cannot_write(path, errno);
+  const std::string partial = partial_name(path);
+  const int file = ::open(partial.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0) return cannot_write(path, errno);
+  ::close(file);
+  ::unlink(partial.c_str());
+  return "";
 }
 
 }  // namespace
@@ -83,7 +112,8 @@ void add_workload_options(CLI::App& command, CommonOptions& options) {
 void add_json_option(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--json", options.json, "write the result as JSON to FILE, or to standard output for '-'")
-      ->type_name("FILE|-");
+      ->type_name("FILE|-")
+      ->check(check_json_place);
 }
 
 std::string database_path(const CommonOptions& options) {
@@ -123,6 +153,7 @@ Workload op_workload(const std::string& text) {
 
 Workload load_workload(const std::string& text, const CommonOptions& options) {
   if (is_op_spec(text)) return op_workload(text);
+  if (std::filesystem::is_directory(text)) throw_user_error("'{}' is a folder, not a model", text);
   if (!text.ends_with(".onnx") && !std::filesystem::exists(text)) {
     if (text.find(':') != std::string::npos) return op_workload(text);  // for its message
     throw_user_error("'{}' is neither a file nor an operator; operators:\n{}", text, op_spec_help());
@@ -142,13 +173,17 @@ std::vector<std::string> workload_texts(const CommonOptions& options) {
       continue;
     }
     std::ifstream file(text.substr(1));
-    if (!file) throw_user_error("cannot read the list of operators '{}'", text.substr(1));
+    if (!file || std::filesystem::is_directory(text.substr(1)))
+      throw_user_error("cannot read the list of operators '{}': {}", text.substr(1),
+                       std::strerror(file ? EISDIR : errno));
+    const std::size_t before = texts.size();
     std::string line;
     while (std::getline(file, line)) {
       line = line.substr(0, line.find('#'));
       while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
       if (!line.empty()) texts.push_back(line);
     }
+    if (texts.size() == before) throw_user_error("the list of operators '{}' is empty", text.substr(1));
   }
   for (const std::string& suite : options.suites)
     for (std::string& text : suite_workloads(suite, options.suite_seed, options.model_folder))
@@ -175,18 +210,16 @@ void write_json(const Json& document, const CommonOptions& options) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     return;
   }
-  const std::string partial = fmt::format("{}.partial.{}", options.json, ::getpid());
-  {
-    std::ofstream file(partial, std::ios::binary);
-    file << text;
-    file.flush();
-    if (!file) {
-      std::error_code ignored;
-      std::filesystem::remove(partial, ignored);
-      throw_user_error("cannot write '{}': is the folder there, writable and not full?", options.json);
-    }
-  }
-  std::filesystem::rename(partial, options.json);
+  const bool in_place = is_special(options.json);
+  const std::string partial = in_place ? options.json : partial_name(options.json);
+  errno = 0;
+  std::ofstream file(partial, std::ios::binary);
+  file << text;
+  file.close();
+  if (file && (in_place || std::rename(partial.c_str(), options.json.c_str()) == 0)) return;
+  const int code = errno != 0 ? errno : EIO;
+  if (!in_place) ::unlink(partial.c_str());
+  throw UserError(cannot_write(options.json, code));
 }
 
 std::string format_time(double ns) {
@@ -199,13 +232,22 @@ std::string format_time(double ns) {
   return fmt::format("{:.{}f} {}", ns, ns < 10 ? 2 : ns < 100 ? 1 : 0, units[unit]);
 }
 
+std::string check_whole_number(const std::string& text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? "" : fmt::format("'{}' is not a whole number of at least 0", text);
+}
+
 double parse_duration(const std::string& option, const std::string& text) {
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   const std::string unit(end);
-  const double scale = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  const double scale = unit.empty() || unit == "s" ? 1
+                       : unit == "m"               ? 60
+                       : unit == "h"               ? 3600
+                       : unit == "d"               ? 86400
+                                                   : 0;
   if (end == text.c_str() || scale == 0 || !std::isfinite(number) || number <= 0)
-    throw_user_error("{} '{}' is not a duration; write e.g. 90s, 10m or 2h", option, text);
+    throw_user_error("{} '{}' is not a duration; write e.g. 90s, 10m, 2h or 30d", option, text);
   return number * scale;
 }
 

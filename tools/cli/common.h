@@ -67,12 +67,15 @@ Workload load_workload(const std::string& text, const CommonOptions& options);
 std::vector<std::string> workload_texts(const CommonOptions& options);
 tracer::Program program_of(const Workload& workload, const CommonOptions& options);
 
-/// Writes `document` to the place of --json; "-" is standard output. A file appears whole or not at all.
+/// Writes `document` to the place of --json; "-" is standard output. A file appears whole or not at all. That
+/// it can be written was checked when the option was read, before any work.
 void write_json(const Json& document, const CommonOptions& options);
 
 /// "1.23 ms", "456 us": three digits and a unit.
 std::string format_time(double ns);
-/// Seconds from "90", "90s", "10m", "2h". Throws a UserError that names `option`.
+/// For options that take a number of at least 0, as CLI::Option::check: empty, or what is wrong.
+std::string check_whole_number(const std::string& text);
+/// Seconds from "90", "90s", "10m", "2h", "30d". Throws a UserError that names `option`.
 double parse_duration(const std::string& option, const std::string& text);
 
 }  // namespace tunesmith::tools

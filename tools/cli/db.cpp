@@ -1,62 +1,43 @@
-// tunesmith db: what the tuning database holds, and how it travels.
+// tunesmith db: what the tuning database holds, and how it travels. This source: stats, check.
+#include "tools/cli/db.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <memory>
+#include <algorithm>
 
-#include "cache/bundle.h"
 #include "cache/check.h"
-#include "cache/merge.h"
 #include "cache/stats.h"
-#include "ir/support/error.h"
-#include "tools/cli/commands.h"
-#include "tools/cli/common.h"
-#include "tuner/replay.h"
 
 namespace tunesmith::tools {
 namespace {
 
-struct DbOptions {
-  CommonOptions common;
-  std::string file;
-};
-
-template <class T>
-T value_or_throw(Expected<T, Error> result) {
-  if (!result) throw UserError(result.error().message);
-  return std::move(*result);
-}
-
-std::unique_ptr<cache::Store> open_store(const DbOptions& options, cache::OpenMode mode) {
-  return value_or_throw(cache::open_sqlite(database_path(options.common), mode));
-}
-
-/// Prints JSON or text, whichever was asked for.
-int finish(const DbOptions& options, const Json& document, const std::string& text, int code = exit_ok) {
-  if (!options.common.json.empty()) write_json(document, options.common);
-  if (options.common.json != "-") fmt::print("{}", text);
-  return code;
-}
-
-int run_stats(const DbOptions& options) {
-  const std::string path = database_path(options.common);
+int run_stats(const CommonOptions& options) {
+  const std::string path = database_path(options);
   const cache::DatabaseStats stats = value_or_throw(cache::database_stats(path));
-  Json statuses, workloads = Json::array();
-  std::string text = fmt::format("{}: {} measurements of {} schedules for {} kernels, {:.1f} MB\n", path, stats.measurements,
-                                 stats.schedules, stats.workloads, static_cast<double>(stats.file_bytes) * 1e-6);
+  Json statuses, workloads = Json::array(), targets = Json::array();
+  std::string text =
+      fmt::format("{}: {} of {} for {}, {:.1f} MB\n", path, plural(stats.measurements, "measurement"),
+                  plural(stats.schedules, "schedule"), plural(stats.workloads, "kernel"),
+                  static_cast<double>(stats.file_bytes) * 1e-6);
   for (std::size_t i = 0; i < cache::status_count; ++i) {
     const std::string name(cache::to_string(static_cast<cache::Status>(i)));
     statuses[name] = stats.by_status[i];
     if (stats.by_status[i] > 0) text += fmt::format("  {:>8} {}\n", stats.by_status[i], name);
   }
   for (const cache::WorkloadStats& workload : stats.by_workload)
-    workloads.push_back({{"workload", digest(workload.workload).hex()},
+    workloads.push_back({{"workload", text_id(workload.workload)},
                          {"measurements", workload.measurements},
                          {"failures", workload.failures},
                          {"best_ns", workload.best_ns}});
-  for (const cache::TargetStats& target : stats.by_target)
+  for (const cache::TargetStats& target : stats.by_target) {
+    targets.push_back({{"target", text_id(target.target)},
+                       {"kind", target.kind},
+                       {"text", target.target},
+                       {"measurements", target.measurements}});
     text += fmt::format("  {:>8} on {} {}\n", target.measurements, target.kind,
-                        digest(target.target).hex().substr(0, 12));
+                        text_id(target.target).substr(0, 12));
+  }
   return finish(options,
                 {{"schema", 1},
                  {"path", path},
@@ -64,13 +45,15 @@ int run_stats(const DbOptions& options) {
                  {"measurements", stats.measurements},
                  {"workloads", stats.workloads},
                  {"schedules", stats.schedules},
+                 {"retractions", stats.retractions},
                  {"status", statuses},
-                 {"by_workload", workloads}},
+                 {"by_workload", workloads},
+                 {"by_target", targets}},
                 text);
 }
 
-int run_check(const DbOptions& options) {
-  const std::string path = database_path(options.common);
+int run_check(const CommonOptions& options) {
+  const std::string path = database_path(options);
   const cache::CheckReport report = value_or_throw(cache::check_database(path));
   Json issues = Json::array();
   std::string text;
@@ -78,8 +61,8 @@ int run_check(const DbOptions& options) {
     issues.push_back({{"table", issue.table}, {"row", issue.row}, {"message", issue.message}});
     text += fmt::format("{} {}: {}\n", issue.table.empty() ? "file" : issue.table, issue.row, issue.message);
   }
-  text += fmt::format("{}: {} rows hashed, {} damaged, {} that nothing uses\n", path, report.rows, report.issue_count,
-                      report.orphans);
+  text += fmt::format("{}: {} hashed, {} damaged, {} that nothing uses\n", path, plural(report.rows, "row"),
+                      report.issue_count, report.orphans);
   return finish(options,
                 {{"schema", 1},
                  {"path", path},
@@ -90,68 +73,63 @@ int run_check(const DbOptions& options) {
                 text, report.whole() ? exit_ok : exit_check_failed);
 }
 
-int run_export(const DbOptions& options) {
-  const auto store = open_store(options, cache::OpenMode::read_only);
-  const cache::ExportReport report = value_or_throw(cache::export_bundle_file(*store, {}, options.file));
-  return finish(options, {{"schema", 1}, {"records", report.records}, {"damaged", report.damaged}},
-                fmt::format("{} records written to {}{}\n", report.records, options.file,
-                            report.damaged > 0 ? fmt::format(" ({} damaged ones left out)", report.damaged) : ""));
-}
-
-int run_import(const DbOptions& options) {
-  const auto store = open_store(options, cache::OpenMode::read_write);
-  const cache::ImportReport report =
-      value_or_throw(cache::import_bundle_file(*store, options.file, tuner::refuse_unplayable));
-  Json issues = Json::array();
-  std::string text;
-  for (const cache::LineIssue& issue : report.issues) {
-    issues.push_back({{"line", issue.line}, {"message", issue.message}});
-    text += fmt::format("{}:{}: {}\n", options.file, issue.line, issue.message);
-  }
-  text += fmt::format("{} records added, {} known already, {} lines rejected\n", report.added, report.present, report.rejected);
-  return finish(options,
-                {{"schema", 1},
-                 {"added", report.added},
-                 {"present", report.present},
-                 {"rejected", report.rejected},
-                 {"issues", issues}},
-                text, report.rejected == 0 ? exit_ok : exit_check_failed);
-}
-
-int run_merge(const DbOptions& options) {
-  const auto store = open_store(options, cache::OpenMode::read_write);
-  const cache::MergeReport report = value_or_throw(cache::merge_database(*store, options.file, tuner::refuse_unplayable));
-  std::string text;
-  for (const cache::MergeIssue& issue : report.issues) text += fmt::format("{}: {}\n", issue.where, issue.message);
-  text += fmt::format("{} records added, {} known already, {} rejected\n", report.added, report.present, report.rejected);
-  return finish(options,
-                {{"schema", 1}, {"added", report.added}, {"present", report.present}, {"rejected", report.rejected}}, text,
-                report.rejected == 0 ? exit_ok : exit_check_failed);
-}
-
-void add_subcommand(CLI::App& parent, Action& action, const char* name, const char* help, const char* file_help,
-                    int (*run)(const DbOptions&)) {
-  auto options = std::make_shared<DbOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  if (file_help != nullptr) command->add_option("FILE", options->file, file_help)->required();
-  command->add_option("--db", options->common.db, "tuning database (default: $XDG_DATA_HOME/tunesmith/tuning.db)")
-      ->type_name("PATH");
-  add_json_option(*command, options->common);
-  command->callback([options, run, &action] { action = [options, run] { return run(*options); }; });
-}
-
 }  // namespace
+
+std::unique_ptr<cache::Store> open_store(const CommonOptions& options, cache::OpenMode mode) {
+  return value_or_throw(cache::open_sqlite(database_path(options), mode));
+}
+
+int finish(const CommonOptions& options, const Json& document, const std::string& text, int code) {
+  if (!options.json.empty()) write_json(document, options);
+  if (options.json != "-") fmt::print("{}", text);
+  return code;
+}
+
+CLI::App& add_db_subcommand(CLI::App& db, Action& action, const char* name, const std::string& help,
+                            CommonOptions& options, std::function<int()> run) {
+  CLI::App* command = db.add_subcommand(name, help);
+  command->add_option("--db", options.db, "tuning database (default: $XDG_DATA_HOME/tunesmith/tuning.db)")
+      ->type_name("PATH");
+  add_json_option(*command, options);
+  command->callback([run = std::move(run), &action] { action = run; });
+  return *command;
+}
+
+std::string text_id(const std::string& text) { return digest(text).hex(); }
+
+std::string parse_id_prefix(const std::string& what, const std::string& text) {
+  std::string prefix = text;
+  std::ranges::transform(prefix, prefix.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (prefix.size() < 4 || prefix.size() > 64 ||
+      prefix.find_first_not_of("0123456789abcdef") != std::string::npos)
+    throw_user_error("{} '{}' is not the beginning of a hash: give 4 to 64 hexadecimal digits", what, text);
+  return prefix;
+}
+
+std::string plural(std::size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 void add_db_command(CLI::App& app, Action& action) {
   CLI::App* db = app.add_subcommand("db", "what the tuning database holds, and how it travels");
   db->require_subcommand(1);
-  add_subcommand(*db, action, "stats", "count what is stored", nullptr, run_stats);
-  add_subcommand(*db, action, "check", "hash every row again and report damage", nullptr, run_check);
-  add_subcommand(*db, action, "export", "write all records as JSON lines", "file to write", run_export);
-  add_subcommand(*db, action, "import",
-                 "take over records of a JSON lines file; they seed searches and are never served before they were measured here",
-                 "file to read", run_import);
-  add_subcommand(*db, action, "merge", "take over the records of another database, as import does", "database to read", run_merge);
+  db->footer(
+      "Records are measurements, failures included. They never change; what was measured on this machine\n"
+      "is served to programs, what came from others only seeds searches, until it is promoted.\n"
+      "  tunesmith db stats                     what is there\n"
+      "  tunesmith db export team.jsonl         on one machine, then on another:\n"
+      "  tunesmith db import team.jsonl         take the records over as seeds\n"
+      "  tunesmith db promote                   measure the best of them here, so that they are served");
+  for (const auto& [name, help, run] :
+       {std::tuple{"stats", "count what is stored", &run_stats},
+        std::tuple{"check", "hash every row again and report damage; exit 1 where there is any",
+                   &run_check}}) {
+    auto options = std::make_shared<CommonOptions>();
+    add_db_subcommand(*db, action, name, help, *options, [options, run = run] { return run(*options); });
+  }
+  add_db_exchange_commands(*db, action);
+  add_db_trust_commands(*db, action);
+  add_db_care_commands(*db, action);
 }
 
 }  // namespace tunesmith::tools

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <system_error>
 
 #include "ir/support/env.h"
 #include "ir/support/error.h"
@@ -42,10 +43,19 @@ int main(int argc, char** argv) {
     return action();
   } catch (const CLI::Success& success) {
     return app.exit(success);
+  } catch (const CLI::RequiredError& error) {
+    // What was given in place of the required is the more likely mistake.
+    const std::vector<std::string> rest = app.remaining(true);
+    fmt::print(stderr, "tunesmith: {}{} (see tunesmith --help)\n",
+               rest.empty() ? "" : fmt::format("'{}' is not known here: ", rest.front()), error.what());
+    return tools::exit_bad_input;
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "tunesmith: {} (see tunesmith --help)\n", error.what());
     return tools::exit_bad_input;
   } catch (const UserError& error) {
+    fmt::print(stderr, "tunesmith: {}\n", error.what());
+    return tools::exit_bad_input;
+  } catch (const std::system_error& error) {  // a file or folder that the system refused
     fmt::print(stderr, "tunesmith: {}\n", error.what());
     return tools::exit_bad_input;
   } catch (const std::bad_alloc&) {

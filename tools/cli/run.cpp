@@ -179,7 +179,7 @@ void add_run_command(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"pb", "npy"}))->capture_default_str();
   command->add_option("--repeat", options->repeat, "timed runs")->type_name("N")->check(CLI::Range(1, 100000000))
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "seed of the random inputs")->type_name("S")->capture_default_str();
+  command->add_option("--seed", options->seed, "seed of the random inputs")->type_name("S")->check(check_whole_number)->capture_default_str();
   command->add_option("--rtol", options->relative_tolerance, "relative tolerance of --check")->capture_default_str();
   command->add_option("--atol", options->absolute_tolerance, "absolute tolerance of --check")->capture_default_str();
   add_environment_options(*command, options->common);

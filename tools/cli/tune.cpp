@@ -37,7 +37,8 @@ Json to_json(const tuner::SessionReport& report) {
   Json tasks = Json::array();
   for (const tuner::TaskReport& task : report.tasks) {
     Json curve = Json::array();
-    for (const tuner::CurvePoint& point : task.curve) curve.push_back({point.trial, point.seconds, point.best_ns});
+    for (const tuner::CurvePoint& point : task.curve)
+      curve.push_back({point.trial, point.seconds, point.best_ns});
     tasks.push_back({{"workload", task.workload},
                      {"name", task.name},
                      {"weight", task.weight},
@@ -104,14 +105,18 @@ void add_tune_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "tune", "search schedules and remember the best; resumes where an earlier session stopped");
   add_workload_options(*command, options->common);
-  command->add_option("--budget", options->budget, "time to spend, e.g. 90s, 10m, 2h (default: until the trials are used)")
+  command
+      ->add_option("--budget", options->budget,
+                   "time to spend, e.g. 90s, 10m, 2h (default: until the trials are used)")
       ->type_name("TIME");
   command->add_option("--trials", options->trials, "measured candidates a kernel, at most")
       ->type_name("N")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "seed of the search; the same seed proposes the same candidates")
+  command
+      ->add_option("--seed", options->seed, "seed of the search; the same seed proposes the same candidates")
       ->type_name("S")
+      ->check(check_whole_number)
       ->capture_default_str();
   add_environment_options(*command, options->common);
   add_model_options(*command, options->common);
