@@ -8,9 +8,9 @@
 namespace tunesmith::schedules::testing {
 namespace {
 
-/// TUNESMITH_TEST_SEED runs one seed only, TUNESMITH_TEST_COUNT another number of them.
+/// TUNESMITH_SEED runs one seed only, TUNESMITH_TEST_COUNT another number of them.
 std::pair<std::uint64_t, std::uint64_t> seeds(std::uint64_t count) {
-  if (const char* text = std::getenv("TUNESMITH_TEST_SEED")) {
+  if (const char* text = std::getenv("TUNESMITH_SEED")) {
     const std::uint64_t seed = std::strtoull(text, nullptr, 10);
     return {seed, seed + 1};
   }
@@ -36,7 +36,7 @@ TEST(ApplyProperty, RandomSchedulesOfRandomKernelsKeepTheirMeaning) {
   std::array<int, std::variant_size_v<Step>> taken{};
   const auto [first, last] = seeds(1500);
   for (std::uint64_t seed = first; seed < last; ++seed) {
-    SCOPED_TRACE("TUNESMITH_TEST_SEED=" + std::to_string(seed));
+    SCOPED_TRACE("TUNESMITH_SEED=" + std::to_string(seed));
     Rng rng(seed);
     const Kernel kernel = exact_kernel(rng);
     ScheduleGenerator generator(kernel, rng);
@@ -71,7 +71,7 @@ Kernel family(Rng& rng) {
 TEST(ApplyProperty, RandomSchedulesOfCommonKernelsKeepTheirMeaning) {
   const auto [first, last] = seeds(1500);
   for (std::uint64_t seed = first; seed < last; ++seed) {
-    SCOPED_TRACE("TUNESMITH_TEST_SEED=" + std::to_string(seed));
+    SCOPED_TRACE("TUNESMITH_SEED=" + std::to_string(seed));
     Rng rng(seed);
     const Kernel kernel = family(rng);
     const Schedule schedule = ScheduleGenerator(kernel, rng).run(static_cast<int>(rng.between(5, 60)));

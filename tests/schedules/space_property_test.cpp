@@ -1,5 +1,5 @@
 // Every candidate of every kernel family applies and computes what the kernel means.
-// A failure prints the seed; TUNESMITH_TEST_SEED repeats it.
+// A failure prints the seed; TUNESMITH_SEED repeats it.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -19,7 +19,7 @@ using test::NamedKernel;
 constexpr int candidates_a_kernel = 50;
 
 std::uint64_t seed() {
-  const char* text = std::getenv("TUNESMITH_TEST_SEED");
+  const char* text = std::getenv("TUNESMITH_SEED");
   return text ? std::strtoull(text, nullptr, 10) : 20;
 }
 
