@@ -201,6 +201,11 @@ class Costing {
           group.slot_cycles += count * std::log2(lanes.lanes);
           group.instructions += count * std::log2(lanes.lanes);
         }
+      } else if (varies_in_lanes && in_lanes.is_regular && !a.is_store && shuffled_vectors(in_lanes.stride) > 0) {
+        count *= static_cast<double>(shuffled_vectors(in_lanes.stride));
+        width = std::min(lanes.extent, lanes.lanes) * a.element_bytes;
+        group.slot_cycles += count;
+        group.instructions += count;
       } else if (varies_in_lanes || (a.data_dependent && lanes.vectorised)) {
         const double active = std::min(lanes.extent, lanes.lanes);
         count *= active;

@@ -64,6 +64,12 @@ inline constexpr double l3_jump_bytes = 64;
 /// Port slots of the vectors of `extent` elements: the last one is narrowed, and half a vector takes half.
 double vector_slots(std::int64_t extent, std::int64_t lanes);
 
+/// Vectors that are loaded and shuffled for one vector of lanes `stride` elements apart; 0: too far, a gather.
+inline std::int64_t shuffled_vectors(std::int64_t stride) {
+  const std::int64_t distance = stride < 0 ? -stride : stride;
+  return distance <= 4 ? distance : 0;
+}
+
 /// Evaluates index expressions at points of the loop variables.
 class Prober {
  public:

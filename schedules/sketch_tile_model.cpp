@@ -112,7 +112,11 @@ class TileModel {
     for (std::size_t l = 0; l < s_.loads.size(); ++l) {
       const double count = loads_a_step(l, sizes);
       const bool in_lanes = s_.loads[l].uses(p_.vector_axis);
-      if (in_lanes && !contiguous(l)) {
+      const std::int64_t stride = s_.loads[l].strides[p_.vector_axis];
+      if (in_lanes && !contiguous(l) && !s_.loads[l].irregular[p_.vector_axis] && shuffled_vectors(stride) > 0) {
+        slots += count * vectors * static_cast<double>(shuffled_vectors(stride));
+        loads += count * vectors * static_cast<double>(shuffled_vectors(stride));
+      } else if (in_lanes && !contiguous(l)) {
         slots += count * vectors * active * (s_.loads[l].irregular[p_.vector_axis] ? 6 : 1);
         loads += count * vectors * active;
       } else {

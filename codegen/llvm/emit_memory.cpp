@@ -175,6 +175,7 @@ Emitter::Value Emitter::load_memory(const ir::Load& load, const Address& address
   }
   if (address.is_regular)
     if (llvm::Value* column = load_column(load, address)) return finish(column, true);
+  if (llvm::Value* permuted = load_permuted(load, address)) return finish(permuted, true);
   llvm::Value* pointers = lane_pointers(load.buffer, load.indices[0]);
   if (mask == nullptr)
     mask = llvm::Constant::getAllOnesValue(

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -147,6 +148,10 @@ class Emitter {
   const Unrolled* stepping_by_one(const ir::Expr& index) const;
   std::vector<llvm::Value*> transpose(std::vector<llvm::Value*> rows);
   void forget_columns(ir::BufferId stored);
+
+  // emit_permute.cpp: lanes at constant distances, as vectors that are shuffled into place.
+  std::optional<std::vector<std::int64_t>> lane_distances(const ir::Expr& index, const Address& address);
+  llvm::Value* load_permuted(const ir::Load& load, const Address& address);
 
   llvm::Value* chunk_mask();  // active lanes: the narrowed tail and the current condition; null: all
 

@@ -17,7 +17,7 @@ namespace tunesmith::codegen {
 namespace {
 
 /// Bumped when the generated code of any nest may change.
-constexpr int code_generator_version = 4;
+constexpr int code_generator_version = 5;
 
 /// Writes what TUNESMITH_DUMP_DIR asks for; a dump that fails is logged, never fatal.
 void dump(const std::string& kernel, const char* extension, const std::string& text) {
