@@ -33,7 +33,7 @@ struct Machine {
   double dram_all_gbps = 36;     // all cores together
 
   /// Cost of one fork and join of a parallel loop.
-  double parallel_launch_ns = 1500;
+  double parallel_launch_ns = 1000;
 
   int lanes(int element_bytes) const { return vector_bytes / element_bytes; }
   double peak_gflops() const { return clock_ghz * flops_per_cycle; }
