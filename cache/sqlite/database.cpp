@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -224,7 +225,9 @@ Error Connection::error(int code) const {
                                  ? sqlite3_errmsg(database_)
                                  : fmt::format("{} ({})", sqlite3_errmsg(database_), std::strerror(system));
   last_error_damage_ = false;
-  switch (code & 0xff) {
+  // Depending on the file system, a full disk is an I/O error or one of its own.
+  const bool full = system == ENOSPC || system == EDQUOT || system == EFBIG;
+  switch (full ? SQLITE_FULL : code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return make_error("database '{}' stayed locked by another process for {} ms", path_,

@@ -1,6 +1,8 @@
 #include "cache/sqlite/format.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -128,6 +130,18 @@ Expected<void, Error> check_readable(Connection& connection, const Format& forma
   return {};
 }
 
+/// SQLite opens what it must not write for reading, without a word, and lays its log beside it.
+Expected<void, Error> check_writable(const std::string& path, const Format& format) {
+  if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0 && errno != ENOENT)
+    return Unexpected(make_error("{} '{}' cannot be written: {}", format.name, path, std::strerror(errno)));
+  std::error_code error;  // SQLite follows links
+  const std::string folder = fs::weakly_canonical(fs::absolute(path, error), error).parent_path().string();
+  if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    return Unexpected(make_error("{} '{}' cannot be written: its log must lie in the folder '{}': {}",
+                                 format.name, path, folder, std::strerror(errno)));
+  return {};
+}
+
 }  // namespace
 
 FileCheck check_file(const std::string& path, const Format& format) {
@@ -176,6 +190,7 @@ Expected<std::unique_ptr<Connection>, Error> open_for_writing(const std::string&
                    "such as '/var/tmp/tunesmith/tuning.db' and exchange records with db export and import",
                    format.name, path, *network));
   if (auto folders = create_parent_folders(path); !folders) return Unexpected(folders.error());
+  if (auto writable = check_writable(path, format); !writable) return Unexpected(writable.error());
   options.access = Access::read_write;
   auto connection = Connection::open(path, options, damaged);
   if (!connection) return connection;

@@ -123,11 +123,26 @@ TEST_F(OpenTest, RefusesFoldersUrlsAndMissingFiles) {
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
+TEST_F(OpenTest, AReadOnlyFileIsReadAndNotWritten) {
+  fill();
+  namespace fs = std::filesystem;
+  fs::permissions(folder_.path(), fs::perms::all);
+  fs::permissions(path_, fs::perms::owner_read | fs::perms::others_read);
+  EXPECT_EQ(as_nobody([&] {
+              const std::string error = open_error(path_, OpenMode::read_write);
+              EXPECT_THAT(error, HasSubstr("cannot be written"));
+              EXPECT_THAT(error, HasSubstr(path_));
+              EXPECT_EQ(contents(*open_store(path_, OpenMode::read_only)).size(), 1u);
+            }),
+            0);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1) << "no file beside it";
+}
+
 TEST_F(OpenTest, SaysThatAFolderCannotBeWritten) {
   std::filesystem::permissions(folder_.path(), std::filesystem::perms(0555));
   EXPECT_EQ(as_nobody([&] {
               const std::string error = open_error(path_, OpenMode::read_write);
-              EXPECT_THAT(error, HasSubstr("cannot be opened"));
+              EXPECT_THAT(error, HasSubstr("cannot be written"));
               EXPECT_THAT(error, HasSubstr(path_));
               EXPECT_THAT(open_error(folder_.file("new/x.db"), OpenMode::read_write),
                           HasSubstr("cannot create the folder"));

@@ -189,6 +189,11 @@ TEST_F(JitDatabase, TuningIsKeptForLaterPrograms) {
   }
   const std::size_t kept = record_count();
   EXPECT_GT(kept, 0u);
+  EXPECT_TRUE((*cache::open_sqlite(path(), cache::OpenMode::read_only))->visit({}, [](const cache::Record& record) {
+    EXPECT_EQ(record.source, "jit");
+    EXPECT_EQ(record.seed, "seed=1");
+    return true;
+  }));
   const auto later = jit(Layer(), options());
   expect_right(later(a.x, a.w), a.x, a.w);
   EXPECT_EQ(record_count(), kept) << "nothing is searched when nothing is asked for";

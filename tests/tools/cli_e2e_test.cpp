@@ -1,64 +1,8 @@
 // The command line as a user sees it: exit codes, messages, JSON, and the way from tuning to running.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
+#include "tests/tools/cli_testing.h"
 
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <string>
-
+namespace tunesmith::tools::testing {
 namespace {
-
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-struct Result {
-  int code = -1;
-  std::string out, err;
-};
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-class Cli : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "tunesmith-cli-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  Result run(const std::string& arguments) const {
-    const std::string command = std::string(TUNESMITH_BINARY_DIR) + "/tunesmith " + arguments + " >" +
-                                path("out") + " 2>" + path("err") + " </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(path("out")), read_file(path("err"))};
-  }
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  std::string db() const { return "--db " + path("tuning.db"); }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name), std::ios::binary) << text;
-  }
-
-  /// Bad input: exit 2, one line that names the thing at fault, nothing on standard output.
-  void expect_refused(const std::string& arguments, const std::string& named) const {
-    const Result result = run(arguments);
-    EXPECT_EQ(result.code, 2) << arguments << "\n" << result.err;
-    EXPECT_NE(result.err.find(named), std::string::npos) << arguments << "\n" << result.err;
-    EXPECT_TRUE(result.err.starts_with("tunesmith: ")) << result.err;
-    EXPECT_EQ(result.out, "");
-  }
-
-  fs::path folder_;
-};
-
-const std::string small = "matmul:m=48,n=64,k=32";
 
 TEST_F(Cli, HelpTeaches) {
   const Result help = run("--help");
@@ -191,3 +135,4 @@ TEST_F(Cli, DevicesAndBenchReportMeasuredLimits) {
 }
 
 }  // namespace
+}  // namespace tunesmith::tools::testing

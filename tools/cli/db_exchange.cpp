@@ -1,7 +1,11 @@
 // tunesmith db export, import, merge: how records travel.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 #include "cache/bundle.h"
 #include "cache/merge.h"
@@ -15,6 +19,13 @@ struct ExchangeOptions {
   CommonOptions common;
   std::string file;
 };
+
+/// Says what is wrong with a file before a database is made for its records.
+void require_readable(const std::string& path) {
+  if (std::filesystem::is_directory(path)) throw_user_error("'{}' is a folder, not a bundle", path);
+  if (::access(path.c_str(), R_OK) != 0)
+    throw_user_error("cannot read the bundle '{}': {}", path, std::strerror(errno));
+}
 
 int run_export(const ExchangeOptions& options) {
   const auto store = open_store(options.common, cache::OpenMode::read_only);
@@ -30,6 +41,7 @@ int run_export(const ExchangeOptions& options) {
 }
 
 int run_import(const ExchangeOptions& options) {
+  require_readable(options.file);
   const auto store = open_store(options.common, cache::OpenMode::read_write);
   const cache::ImportReport report =
       value_or_throw(cache::import_bundle_file(*store, options.file, tuner::refuse_unplayable));
@@ -48,10 +60,11 @@ int run_import(const ExchangeOptions& options) {
                  {"retractions", report.retractions},
                  {"rejected", report.rejected},
                  {"issues", issues}},
-                text, report.rejected == 0 ? exit_ok : exit_check_failed);
+                text, report.issues.empty() ? exit_ok : exit_check_failed);
 }
 
 int run_merge(const ExchangeOptions& options) {
+  value_or_throw(cache::open_sqlite(options.file, cache::OpenMode::read_only));  // before --db is made
   const auto store = open_store(options.common, cache::OpenMode::read_write);
   const cache::MergeReport report =
       value_or_throw(cache::merge_database(*store, options.file, tuner::refuse_unplayable));

@@ -226,10 +226,10 @@ Json promotion_json(const Listed& listed, const tuner::Promotion& promotion) {
 }
 
 int run_promote(const PromoteOptions& options) {
+  // Opened for reading first: a database that is not there is not made.
+  (void)open_store(options.common, cache::OpenMode::read_only);
   const tuner::Environment environment =
       open_environment(options.common, options.dry_run ? DatabaseUse::read : DatabaseUse::write);
-  if (environment.store == nullptr)
-    throw_user_error("tuning database '{}' does not exist", database_path(options.common));
   const std::vector<Listed> chosen = options.records.empty() ? best_foreign(*environment.store, options)
                                                              : named_records(*environment.store, options);
   std::vector<tuner::Promotion> done;
