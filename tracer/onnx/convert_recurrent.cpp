@@ -211,6 +211,8 @@ Values linear_attention(const Node& n) {
   const std::int64_t query_heads = n.required_integer("q_num_heads"),
                      heads = n.required_integer("kv_num_heads");
   if (n.rank(0) != 3 || n.rank(1) != 3 || n.rank(2) != 3) n.refuse("Q, K and V must have 3 dimensions");
+  if ((gated && n.rank(4) != 3) || (delta && n.rank(5) != 3))
+    n.refuse("the decay and beta must have 3 dimensions");
   const Ints q_dims = n.dims(0), v_dims = n.dims(2);
   if (heads <= 0 || query_heads <= 0 || query_heads % heads != 0 || q_dims[2] % query_heads != 0 ||
       v_dims[2] % heads != 0 || n.dims(1)[2] % heads != 0)
@@ -224,7 +226,7 @@ Values linear_attention(const Node& n) {
                 values = by_time(g, n.input(2), heads);
   std::optional<ValueId> decay, beta;
   if (gated) decay = by_time(g, n.input(4), heads);
-  if (delta) beta = by_time(g, n.input(5), std::min(heads, n.dims(5).at(2)));
+  if (delta) beta = by_time(g, n.input(5), n.dims(5)[2] == 1 ? 1 : heads);
   const DType state_dtype = n.has_input(3) ? n.type(3).dtype : n.type(0).dtype;
   ValueId state = n.has_input(3)
                       ? ops::cast(g, n.input(3), DType::f32)
