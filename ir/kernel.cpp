@@ -46,11 +46,28 @@ class FlopCounter {
     const auto* s = e.as<Select>();
     if ((u && is_float(u->a.dtype())) || (b && is_float(b->a.dtype())) || (s && is_float(s->yes.dtype())))
       ++count_;
+    if (s && is_picked_by_place(s->condition)) return add_longer_side(*s);
     for_each_child(e, [&](const Expr& child) { add(child); });
   }
   double count() const { return count_; }
 
  private:
+  /// One side is known for each point without looking at data (padding, pieces of a concatenation).
+  static bool is_picked_by_place(const Expr& condition) {
+    bool by_place = true;
+    walk(condition, [&](const Expr& e) {
+      by_place = by_place && !e.as<Load>() && !is_float(e.dtype());
+      return by_place;
+    });
+    return by_place;
+  }
+  void add_longer_side(const Select& s) {
+    FlopCounter no = *this;
+    add(s.yes);
+    no.add(s.no);
+    if (no.count_ > count_) *this = std::move(no);
+  }
+
   std::unordered_multimap<std::uint64_t, Expr> seen_;
   double count_ = 0;
 };

@@ -110,7 +110,8 @@ std::vector<BufferId> arguments(const Kernel& kernel);
 const Stage* producer_of(const Kernel& kernel, BufferId buffer);
 /// Floating-point operations of one run; symbols must be bound. Each unary, binary, compare or select on
 /// floats counts 1 a point, and so does the combiner (a product that is summed counts 2); equal parts of a
-/// value count once; loads and casts are free.
+/// value count once; loads and casts are free. Of the sides of a select that the place of a point decides, the
+/// longer one counts.
 double flop_count(const Kernel& kernel);
 /// Bytes of all arguments, each counted once.
 double argument_bytes(const Kernel& kernel);

@@ -15,6 +15,7 @@ using i64 = std::int64_t;
 namespace {
 
 constexpr i64 unbounded_symbol = 64;
+constexpr i64 most_sides = 16;
 constexpr i64 fewest_transposed = 4;  // strided loads of so many unrolled steps become transposed rows
 
 /// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded.
@@ -48,6 +49,27 @@ class OpCounter {
   }
   std::unordered_set<const ExprNode*> seen_;
 };
+
+/// `e` where the variable `var` is `at`: selects that compare it with a number are replaced by one side.
+Expr side_of(const Expr& e, VarId var, i64 at) {
+  return rewrite(e, [&](const Expr& node) -> std::optional<Expr> {
+    const auto* choice = node.as<Select>();
+    const auto number = choice ? picked_by(*choice, var) : std::nullopt;
+    if (!number) return std::nullopt;
+    return *number == at ? choice->yes : choice->no;
+  });
+}
+
+bool picks_sides(const Expr& e, VarId var) {
+  bool found = false;
+  std::unordered_set<const ExprNode*> seen;
+  walk(e, [&](const Expr& node) {
+    if (found || !seen.insert(&node.node()).second) return false;
+    if (const auto* choice = node.as<Select>()) found = picked_by(*choice, var).has_value();
+    return true;
+  });
+  return found;
+}
 
 /// Collects the bodies and loops of a nest.
 class Collector : public NestBodies {
@@ -115,24 +137,39 @@ class Collector : public NestBodies {
     guard_ = saved;
   }
 
+  /// The values that a store has in the steps of the loop that picks sides of its selects; one where none does.
+  std::vector<Expr> sides_of(const Expr& value) const {
+    for (const LoopInfo& loop : loops_) {
+      if (loop.extent < 2 || loop.extent > most_sides || !picks_sides(value, loop.var)) continue;
+      std::vector<Expr> sides;
+      for (i64 at = 0; at < loop.extent; ++at) sides.push_back(side_of(value, loop.var, at));
+      return sides;
+    }
+    return {value};
+  }
+
   void visit_store(const ir::Store& st) {
     Body body;
     body.loops = loops_;
     body.nodes = path_;
     body.group = group_;
     body.probability = guard_;
-    OpCounter counter;
-    counter.add(st.value);
-    body.slots = counter.slots;
-    body.flops = counter.flops;
-    body.element_bytes = std::max(counter.widest_bytes, static_cast<int>(size_bytes(st.value.dtype())));
+    const std::vector<Expr> sides = sides_of(st.value);
+    for (const Expr& side : sides) {
+      OpCounter counter;
+      counter.add(side);
+      body.slots += counter.slots / static_cast<double>(sides.size());
+      body.flops += counter.flops / static_cast<double>(sides.size());
+      body.element_bytes = std::max({body.element_bytes, counter.widest_bytes,
+                                     static_cast<int>(size_bytes(st.value.dtype()))});
+    }
     const Role role = nest.buffer(st.buffer).role;
     body.to_temporary = role == Role::temp || role == Role::prepared;
 
     Access target = access(st.buffer, st.index, true);
     target.streaming = st.streaming;
     std::unordered_set<std::uint64_t> seen;
-    walk(st.value, [&](const Expr& e) {
+    walk(sides[sides.size() / 2], [&](const Expr& e) {  // a typical side
       if (!seen.insert(e.hash()).second) return false;
       const auto* l = e.as<Load>();
       if (!l) return true;

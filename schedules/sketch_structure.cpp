@@ -97,6 +97,16 @@ void collect_loads(const Kernel& kernel, const Sizes& sizes, const Expr& value, 
   });
 }
 
+/// Axes that some select below `e` compares with a number.
+void find_picks(const Expr& e, StageInfo& info) {
+  walk_once(e, [&](const Expr& node) {
+    if (const auto* choice = node.as<Select>())
+      for (std::size_t a = 0; a < info.axes.size(); ++a)
+        if (picked_by(*choice, info.axes[a].var)) info.picks[a] = true;
+    return true;
+  });
+}
+
 double slots_below(const Expr& e) {
   double total = 0;
   walk_once(e, [&](const Expr& node) {
@@ -127,7 +137,11 @@ StageInfo analyse_stage(const Kernel& kernel, const Sizes& sizes, std::size_t in
   const BufferId out = info.stage->outputs.at(0);
   info.store = describe(kernel, sizes, out, point, info.axes);
   info.widest_bytes = info.store.element_bytes;
-  for (const Expr& value : info.stage->values) collect_loads(kernel, sizes, value, info);
+  info.picks.assign(info.axes.size(), false);
+  for (const Expr& value : info.stage->values) {
+    collect_loads(kernel, sizes, value, info);
+    find_picks(value, info);
+  }
   for (BufferId id : info.stage->outputs) info.writes_output |= kernel.buffer(id).role == Role::output;
   info.kind = kind_of(info);
   info.slots = 0;
@@ -409,6 +423,14 @@ std::optional<std::size_t> StageInfo::contiguous_reduction() const {
         best = r;
   }
   return other_is_straight ? std::nullopt : best;
+}
+
+std::optional<i64> picked_by(const Select& choice, VarId var) {
+  const auto* compared = choice.condition.as<Binary>();
+  if (!compared || compared->op != BinaryOp::eq) return std::nullopt;
+  const auto* v = compared->a.as<Var>();
+  const auto* number = compared->b.as<IntImm>();
+  return v && number && v->id == var ? std::optional(number->value) : std::nullopt;
 }
 
 bool is_pointwise(const KernelInfo& info, std::size_t producer, std::size_t consumer) {

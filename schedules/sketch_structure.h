@@ -52,6 +52,9 @@ struct StageInfo {
   std::size_t spatial_count = 0;
   std::vector<AccessInfo> loads;
   AccessInfo store;                    // of output 0
+  /// One an axis: a select picks its side by comparing the axis with a number, so that an unrolled loop over
+  /// it leaves one side only.
+  std::vector<bool> picks;
   std::vector<std::size_t> producers;  // stages that it reads, ascending
   std::vector<std::size_t> consumers;
   int widest_bytes = 4;  // of the values and loads: decides the vector lanes
@@ -96,6 +99,9 @@ struct KernelInfo {
 
 /// REQUIRES: a verified kernel. Symbols count at their upper bound (64 where unbounded).
 KernelInfo analyse(const ir::Kernel& kernel);
+
+/// The number that a select compares `var` with to pick a side; nullopt where it decides by something else.
+std::optional<std::int64_t> picked_by(const ir::Select& choice, ir::VarId var);
 
 /// `consumer` reads `producer` only at its own point: same axes, in order, no other index.
 bool is_pointwise(const KernelInfo& info, std::size_t producer, std::size_t consumer);

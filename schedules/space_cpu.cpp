@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "schedules/apply.h"
+#include "schedules/sketch_chain.h"
 #include "schedules/sketch_compose.h"
 #include "schedules/sketch_dot.h"
 #include "schedules/sketch_map.h"
@@ -29,6 +30,7 @@ GroupSketches alternatives(const RuleContext& context, const StageGroup& group) 
   if (group.row_axes > 0) {
     ask(rows_rule);
   } else if (context.info.stages[group.anchor].kind == StageKind::map) {
+    ask(chain_rule);
     ask(map_rule);
   } else {
     ask(tile_rule);

@@ -65,6 +65,8 @@ enum class OpKind : std::uint8_t {
   matmul,
   conv,
   conv_transpose,
+  winograd_input,
+  winograd_output,
   pool,
   // reductions and normalisations
   reduce,

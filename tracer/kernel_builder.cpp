@@ -126,7 +126,12 @@ void KernelBuilder::split_axis(const std::vector<std::int64_t>& shape, std::int3
   if (!known) splits_.push_back({shape, dim, inner});
 }
 
+void KernelBuilder::set_stage_order(std::vector<std::int64_t> shape, Layout order) {
+  stage_orders_.insert_or_assign(std::move(shape), std::move(order));
+}
+
 Layout KernelBuilder::stage_order(const std::vector<std::int64_t>& shape) const {
+  if (const auto given = stage_orders_.find(shape); given != stage_orders_.end()) return given->second;
   Layout order;
   if (shape.size() == axis_order_.size()) order = Layout::permutation(axis_order_);
   for (const SplitAxis& split : splits_)

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,6 +46,8 @@ class KernelBuilder {
   /// Stages over exactly this shape walk dimension `dim` as two axes, the inner one of extent `inner`, from
   /// here on. Later calls for the same shape change nothing. REQUIRES: `inner` divides the dimension.
   void split_axis(const std::vector<std::int64_t>& shape, std::int32_t dim, std::int64_t inner);
+  /// Stages over exactly this shape walk it in this order from here on, instead.
+  void set_stage_order(std::vector<std::int64_t> shape, ir::Layout order);
   /// The axes of a stage over `shape`.
   ir::Layout stage_order(const std::vector<std::int64_t>& shape) const;
 
@@ -114,6 +117,7 @@ class KernelBuilder {
   std::vector<ir::BufferId> outputs_;
   std::vector<std::int32_t> axis_order_;
   std::vector<SplitAxis> splits_;
+  std::map<std::vector<std::int64_t>, ir::Layout> stage_orders_;
   std::unordered_set<std::string> stage_names_;
 };
 

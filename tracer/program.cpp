@@ -8,6 +8,7 @@
 #include "ir/traverse.h"
 #include "tracer/passes/cheaper_arithmetic.h"
 #include "tracer/passes/choose_layouts.h"
+#include "tracer/passes/choose_winograd.h"
 #include "tracer/passes/fold_constants.h"
 #include "tracer/passes/fold_scale.h"
 #include "tracer/passes/fuse.h"
@@ -21,6 +22,7 @@ Program make_program(const Graph& graph, const FuseOptions& options) {
   Graph g = fold_constants(graph);
   g = cheaper_arithmetic(simplify_graph(g));
   g = fold_scale(remove_unused(g));
+  if (options.numerics == ir::Numerics::fast) g = choose_winograd(g);
   g = fold_constants(g);
   g = remove_unused(simplify_graph(g));
   const Placement placement = choose_layouts(g, options.choose_layouts);

@@ -61,8 +61,8 @@ struct FuseOptions {
 };
 
 /// The pipeline of graph passes, in order: fold constants, simplify, cheapen arithmetic, fold scales into
-/// weights, remove what is unused, choose layouts, fuse. REQUIRES: a graph with static shapes (bind its
-/// symbols first).
+/// weights, choose Winograd convolutions (fast numerics only), remove what is unused, choose layouts, fuse.
+/// REQUIRES: a graph with static shapes (bind its symbols first).
 Program make_program(const Graph& graph, const FuseOptions& options = {});
 
 /// A copy with symbols replaced by numbers (by name). Throws a UserError for a name that the graph does not

@@ -121,9 +121,11 @@ Emitter::Value Emitter::evaluate_uncached(const ir::Expr& e) {
       [&](const ir::Load& load) { return emit_load(load); });
 }
 
-/// Lazy: loads on the side not taken are skipped by a branch, or masked off lane by lane.
+/// Lazy: the side not taken is not emitted, its loads are skipped by a branch or masked off lane by lane.
 Emitter::Value Emitter::evaluate_select(const ir::Select& select) {
   const Value condition = evaluate(select.condition);
+  if (const auto* decided = llvm::dyn_cast<llvm::ConstantInt>(condition.value))  // by an unrolled loop
+    return evaluate(decided->isOne() ? select.yes : select.no);
   const bool loads = has_load(select.yes) || has_load(select.no);
   if (condition.is_vector) {
     llvm::Value* outer = chunk_.mask;

@@ -60,6 +60,13 @@ TEST(Kernel, FlopsAndBytes) {
   const auto twice = [](const Expr& x) { return (x + x) * (x + x); };
   EXPECT_EQ(flop_count(testing::elementwise(DType::f32, {10}, twice)), 20) << "equal parts count once";
   EXPECT_EQ(flop_count(testing::elementwise(DType::i32, {10}, twice)), 0);
+  const auto by_data = [](const Expr& x) { return select(x < constant(0, DType::f32), x * x, x + x); };
+  EXPECT_EQ(flop_count(testing::elementwise(DType::f32, {10}, by_data)), 10 * (1 + 1 + 2));
+  Kernel by_place = testing::elementwise(DType::f32, {10}, [](const Expr& x) { return x; });
+  Expr& value = by_place.stages[0].values[0];
+  const Expr x = value;
+  value = select(var(by_place.stages[0].spatial[0].var) < Expr(3), x * x, x + x + x);
+  EXPECT_EQ(flop_count(by_place), 10 * (1 + 2)) << "one side is computed at each point";
 }
 
 TEST(Kernel, IdentitiesOfPlainCombiners) {

@@ -165,5 +165,24 @@ TEST(AnalyticProber, SeesThroughFusedVariables) {
   EXPECT_EQ(prober.walk(Expr(3), f, 21).count, 1);
 }
 
+/// out[i, v] = x[v] + … for the side that `i` picks: eight additions on one side, none on the other.
+TEST(Analytic, OneSideOfAChoiceCounts) {
+  auto cost = [](bool by_loop) {
+    Nest n;
+    const BufferId x = n.buffer(16, Role::input), out = n.buffer(2 * 16, Role::output);
+    const VarId i = n.loop("i"), v = n.loop("v");
+    const Expr element = Nest::at(x, var(v));
+    Expr sum = element;
+    for (int k = 1; k <= 8; ++k) sum = sum + element * float_imm(k, DType::f32);
+    const Expr condition = by_loop ? binary(BinaryOp::eq, var(i), Expr(0)) : element < float_imm(1, DType::f32);
+    n.nest.body = for_loop(i, 2, LoopKind::unroll,
+                           for_loop(v, 16, LoopKind::vectorize,
+                                    store(out, var(i) * 16 + var(v), select(condition, sum, element))));
+    return analytic_cost(n.nest, Machine{}, 1).vector_ops;
+  };
+  EXPECT_EQ(cost(true), 8);
+  EXPECT_GE(cost(false), 2 * 8);
+}
+
 }  // namespace
 }  // namespace tunesmith::schedules

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "schedules/sketch_tile_plan.h"
 #include "tests/schedules/space_kernels.h"
 
@@ -38,6 +40,18 @@ TEST(SketchStructure, EpiloguesFollowTheirReduction) {
   ASSERT_EQ(info.groups.size(), 1u);
   EXPECT_EQ(info.groups[0].anchor, 0u);
   EXPECT_EQ(info.groups[0].epilogue, (std::vector<std::size_t>{1, 2}));
+}
+
+TEST(SketchStructure, AxesThatPickASideAreTold) {
+  const ir::Kernel kernel = test::tile_transform(3, 2, 16, true);
+  const KernelInfo info = analyse(kernel);
+  EXPECT_EQ(info.stages[0].picks, (std::vector<bool>{false, false, true, false, false}));
+  EXPECT_EQ(info.stages[1].picks, (std::vector<bool>{false, false, false, true, false}));
+  const auto& choice = *info.stages[1].stage->values[0].as<ir::Select>();
+  EXPECT_EQ(picked_by(choice, info.stages[1].axes[3].var), 0);
+  EXPECT_EQ(picked_by(choice, info.stages[1].axes[2].var), std::nullopt);
+  const ir::Kernel padded = test::pad2d(7, 13, 2);
+  EXPECT_FALSE(std::ranges::count(analyse(padded).stages[0].picks, true)) << "ranges pick no side";
 }
 
 TEST(SketchStructure, PaddingIsAPrologue) {

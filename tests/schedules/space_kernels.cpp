@@ -398,6 +398,33 @@ Kernel mlp(i64 m, i64 k, i64 hidden, i64 n) {
   return std::move(b.kernel);
 }
 
+Kernel tile_transform(i64 rows, i64 cols, i64 channels, bool tiles_first) {
+  Builder b("tile_transform");
+  const BufferId x = b.buffer("x", {2 * rows, 2 * cols + 2, channels}, Role::input);
+  const BufferId half = b.buffer("half", {rows, cols, 2, 4, channels}, Role::temp);
+  const std::vector<i64> shape =
+      tiles_first ? std::vector{rows, cols, i64{2}, i64{2}, channels} : std::vector{i64{2}, i64{2}, rows, cols, channels};
+  const BufferId out = b.buffer("out", shape, Role::output);
+  auto choice = [](const Expr& place, const auto& element) {
+    const Expr first = element(0) * constant(2, DType::f32) + element(1) - element(2);
+    return select(binary(BinaryOp::eq, place, Expr(0)), first, element(1) + element(2) - element(3));
+  };
+  Stage by_rows{"rows", {half}, {}, {}, {}, {}};
+  const auto i = b.axes(by_rows.spatial, {rows, cols, 2, 4, channels});
+  by_rows.values = {choice(i[2], [&](i64 a) {  // the last row of tiles reads below the image
+    const Expr row = i[0] * 2 + a;
+    return select(row < Expr(2 * rows), b.at(x, {row, i[1] * 2 + i[3], i[4]}), constant(0, DType::f32));
+  })};
+  b.add(std::move(by_rows));
+  Stage columns{"columns", {out}, {}, {}, {}, {}};
+  const auto j = b.axes(columns.spatial, shape);
+  const auto tile = tiles_first ? std::vector{j[0], j[1], j[2], j[3]} : std::vector{j[2], j[3], j[0], j[1]};
+  columns.values = {choice(
+      tile[3], [&](i64 a) { return b.at(half, {tile[0], tile[1], tile[2], Expr(a), j[4]}); })};
+  b.add(std::move(columns));
+  return std::move(b.kernel);
+}
+
 std::vector<NamedKernel> family_kernels() {
   const auto sum = CombinerKind::sum;
   std::vector<NamedKernel> all;
@@ -455,6 +482,9 @@ std::vector<NamedKernel> family_kernels() {
   add("pad", pad2d(7, 13, 2));
   add("gather", gather_rows(9, 12, 21));
   add("argmax", argmax(6, 29));
+  add("tiles_first", tile_transform(3, 2, 37, true));
+  add("tiles_last", tile_transform(2, 3, 16, false));
+  add("tiles_tiny", tile_transform(1, 1, 3, false));
   add("mlp", mlp(9, 12, 20, 18));
   // Layouts: permuted and blocked, of inputs and outputs.
   auto with_layout = [](Kernel kernel, std::size_t buffer, std::vector<LayoutDim> order) {

@@ -51,6 +51,10 @@ ir::Kernel argmax(std::int64_t rows, std::int64_t cols);
 /// relu(x w1) w2: two contractions.
 ir::Kernel mlp(std::int64_t m, std::int64_t k, std::int64_t hidden, std::int64_t n);
 
+/// Tiles of 2x2 outputs from 4x4 inputs in two stages, rows then columns; each is a choice among two sums by the
+/// place in the tile. `tiles_first`: the last stage walks tiles outermost, else the places in a tile.
+ir::Kernel tile_transform(std::int64_t rows, std::int64_t cols, std::int64_t channels, bool tiles_first);
+
 struct NamedKernel {
   std::string name;
   ir::Kernel kernel;

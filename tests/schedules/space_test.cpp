@@ -1,6 +1,7 @@
 // The space as the search uses it: candidates, moves, texts, classes, the default.
 #include "schedules/space.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -10,6 +11,8 @@
 
 namespace tunesmith::schedules {
 namespace {
+
+using ::testing::HasSubstr;
 
 Space gemm_space(std::int64_t size, int threads = 1) {
   return make_cpu_space(test::matmul({.m = size, .n = size, .k = size}), Machine{}, threads);
@@ -149,6 +152,19 @@ TEST(Space, TheDefaultOfALargeProductIsNearThePeakByTheModel) {
     EXPECT_EQ(cost->spilled_registers, 0) << space.to_text(best);
     EXPECT_TRUE(space.to_text(best).starts_with("tile{"));
   }
+}
+
+TEST(Space, MapsThatReadAMapAtSeveralPlacesAreComputedTileByTile) {
+  for (bool tiles_first : {true, false}) {
+    const Space space = make_cpu_space(test::tile_transform(12, 10, 64, tiles_first), Machine{}, 1);
+    const Candidate best = space.default_candidate();
+    EXPECT_TRUE(space.to_text(best).starts_with("chain{")) << space.to_text(best);
+    const std::string steps = print_schedule(space.to_schedule(best));
+    EXPECT_THAT(steps, HasSubstr("compute_at(s0, ")) << "the first stage has no memory of its own size";
+    EXPECT_THAT(steps, HasSubstr("unroll(s1.")) << "one side of the choice is left";
+  }
+  const Space chain = make_cpu_space(test::map_chain(100), Machine{}, 1);
+  EXPECT_TRUE(chain.to_text(chain.default_candidate()).starts_with("map")) << "read at one place: nothing to keep";
 }
 
 TEST(Space, KernelsWithoutStructureGetThePlainSketch) {

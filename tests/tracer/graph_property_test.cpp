@@ -40,6 +40,8 @@ bool is_exact(const Op& op) {
     case OpKind::scatter_elements:
     case OpKind::scatter_nd: return is_discrete(op.outputs[0].dtype);
     case OpKind::resize:
+    case OpKind::winograd_input:
+    case OpKind::winograd_output:
     case OpKind::softmax:
     case OpKind::log_softmax:
     case OpKind::layer_norm:

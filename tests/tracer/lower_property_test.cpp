@@ -368,6 +368,22 @@ TEST(LowerProperty, ConvTranspose) {
   });
 }
 
+TEST(LowerProperty, WinogradTransforms) {
+  check("winograd", 60, [](Case& c) {
+    const std::int64_t tile = c.one_of<std::int64_t>({2, 4}), rows = c.pick(1, 3), columns = c.pick(1, 3);
+    const std::int64_t n = c.pick(1, 2), channels = c.pick(1, 5);
+    if (c.rng.below(2)) {
+      const ValueId x = c.input(DType::f32, {tile + 2, tile + 2, n, rows, columns, channels});
+      c.graph.add(OpKind::winograd_output, {x}, {{"tile", tile}});
+      return;
+    }
+    Ints pads, shape{n, channels};
+    for (int i = 0; i < 4; ++i) pads.push_back(c.pick(0, 1));
+    for (std::size_t d : {0, 1}) shape.push_back((d ? columns : rows) * tile + 2 - pads[d] - pads[2 + d]);
+    c.graph.add(OpKind::winograd_input, {c.input(DType::f32, shape)}, {{"tile", tile}, {"pads", pads}});
+  });
+}
+
 TEST(LowerProperty, Pool) {
   check(
       "pool", 150,

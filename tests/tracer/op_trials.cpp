@@ -124,6 +124,25 @@ Trial conv(Draw& d, bool transpose) {
   return trial;
 }
 
+Trial winograd_input(Draw& d) {
+  const std::int64_t tile = d.rarely() ? d.number(0, 5) : 2 * d.rng().between(1, 2);
+  Ints x = d.shape(2), pads = d.numbers(4, 0, 1);
+  for (std::size_t i : {0, 1}) {
+    const std::int64_t places = std::max<std::int64_t>(1, tile) * d.rng().between(1, 2);
+    x.push_back(d.rarely() || pads.size() < 4 ? d.number(0, 9) : places + 2 - pads[i] - pads[2 + i]);
+  }
+  for (std::int64_t& extent : x) extent = extent < 0 || extent > 20 ? 3 : extent;
+  return {{{d.rarely() ? d.dtype() : DType::f32, x}}, {{"tile", tile}, {"pads", pads}}};
+}
+
+Trial winograd_output(Draw& d) {
+  const std::int64_t tile = d.rarely() ? d.number(0, 5) : 2 * d.rng().between(1, 2);
+  Ints x = d.shape(4);
+  x.insert(x.begin(), 2, d.rarely() ? 3 : tile + 2);
+  for (std::int64_t& extent : x) extent = extent < 0 || extent > 20 ? 3 : extent;
+  return {{{d.rarely() ? d.dtype() : DType::f32, x}}, {{"tile", tile}}};
+}
+
 Trial pool(Draw& d) {
   const std::size_t spatial = d.rank(1, 2);
   Trial trial{{{d.rng().below(3) ? DType::f32 : d.dtype(), d.shape(spatial + 2)}}, window(d, spatial)};
@@ -234,6 +253,8 @@ const std::map<OpKind, TrialMaker>& trial_makers() {
       {OpKind::matmul, matmul},
       {OpKind::conv, [](Draw& d) { return conv(d, false); }},
       {OpKind::conv_transpose, [](Draw& d) { return conv(d, true); }},
+      {OpKind::winograd_input, winograd_input},
+      {OpKind::winograd_output, winograd_output},
       {OpKind::pool, pool},
       {OpKind::reduce, reduce},
       {OpKind::arg_reduce,

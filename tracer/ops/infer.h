@@ -21,6 +21,7 @@
 // - matmul {}: NumPy's matmul, batches broadcast; bytes are summed in i32.
 // - conv {strides, dilations, pads, groups}: one entry a spatial axis, pads = before each, then after each;
 //   conv_transpose also {output_padding}.
+// - winograd_input {tile, pads}, winograd_output {tile}: see winograd.h.
 // - pool {op: max | average | lp, kernel, strides, dilations, pads, ceil_mode, count_include_pad, p,
 //   with_indices, column_major}: pads are 0 or more; a window of padding only has the largest
 //   element -inf at place -1.
@@ -70,6 +71,8 @@ Types infer_resize(std::span<const TensorType> inputs, const Attributes& attribu
 Types infer_matmul(std::span<const TensorType> inputs, const Attributes& attributes);
 Types infer_conv(std::span<const TensorType> inputs, const Attributes& attributes);
 Types infer_conv_transpose(std::span<const TensorType> inputs, const Attributes& attributes);
+Types infer_winograd_input(std::span<const TensorType> inputs, const Attributes& attributes);
+Types infer_winograd_output(std::span<const TensorType> inputs, const Attributes& attributes);
 Types infer_pool(std::span<const TensorType> inputs, const Attributes& attributes);
 
 Types infer_reduce(std::span<const TensorType> inputs, const Attributes& attributes);

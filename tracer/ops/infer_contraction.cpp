@@ -156,6 +156,48 @@ Types infer_conv_transpose(std::span<const TensorType> inputs, const Attributes&
   return {{product_dtype(inputs[0].dtype), shape}};
 }
 
+namespace {
+
+/// The tile m of a Winograd transform of f32 or f64.
+std::int64_t winograd_tile(const TensorType& x, std::size_t rank, const Attributes& attributes) {
+  const std::int64_t tile = attributes.get_int("tile");
+  if (tile != 2 && tile != 4) throw_user_error("tile={}; accepted: 2, 4", tile);
+  if (x.dtype != DType::f32 && x.dtype != DType::f64)
+    throw_user_error("Winograd transforms take f32 and f64, not {}", ir::to_string(x.dtype));
+  if (x.shape.size() != rank)
+    throw_user_error("operand {} must have {} dimensions", to_string(x.shape), rank);
+  return tile;
+}
+
+}  // namespace
+
+Types infer_winograd_input(std::span<const TensorType> inputs, const Attributes& attributes) {
+  const TensorType& x = inputs[0];
+  const std::int64_t tile = winograd_tile(x, 4, attributes), window = tile + 2;
+  const auto& pads = attributes.get_ints("pads");
+  if (pads.size() != 4) throw_user_error("'pads' must have 4 entries, not {}", pads.size());
+  require_between(pads, 0, "pads");
+  Shape shape{window, window, x.shape[0]};
+  for (std::size_t d : {0, 1}) {
+    const std::int64_t places = to_ints({x.shape[2 + d]})[0] + pads[d] + pads[2 + d] - 2;
+    if (places < 1 || places % tile != 0)
+      throw_user_error("axis {} has {} places for a window of 3; tiles of {} do not cover them", d + 2, places,
+                       tile);
+    shape.push_back(places / tile);
+  }
+  shape.push_back(x.shape[1]);
+  return {{x.dtype, shape}};
+}
+
+Types infer_winograd_output(std::span<const TensorType> inputs, const Attributes& attributes) {
+  const TensorType& x = inputs[0];
+  const std::int64_t tile = winograd_tile(x, 6, attributes);
+  for (std::size_t d : {0, 1})
+    if (!ir::is_int(x.shape[d], tile + 2))
+      throw_user_error("axis {} of {} must have extent {}", d, to_string(x.shape), tile + 2);
+  return {{x.dtype, {x.shape[2], x.shape[5], x.shape[3] * tile, x.shape[4] * tile}}};
+}
+
 Types infer_pool(std::span<const TensorType> inputs, const Attributes& attributes) {
   const TensorType& x = inputs[0];
   require_rank(x, "input", 3);

@@ -53,7 +53,7 @@ std::vector<TensorView> lower_iota(KernelBuilder& builder, std::span<const Tenso
 std::vector<TensorView> lower_resize(KernelBuilder& builder, std::span<const TensorView> inputs,
                                      const Attributes& attributes, std::span<const TensorType> outputs);
 
-// contractions and windows (lower_matmul.cpp, lower_conv.cpp, lower_pool.cpp)
+// contractions and windows (lower_matmul.cpp, lower_conv.cpp, lower_winograd.cpp, lower_pool.cpp)
 std::vector<TensorView> lower_matmul(KernelBuilder& builder, std::span<const TensorView> inputs,
                                      const Attributes& attributes, std::span<const TensorType> outputs);
 std::vector<TensorView> lower_conv(KernelBuilder& builder, std::span<const TensorView> inputs,
@@ -61,6 +61,12 @@ std::vector<TensorView> lower_conv(KernelBuilder& builder, std::span<const Tenso
 std::vector<TensorView> lower_conv_transpose(KernelBuilder& builder, std::span<const TensorView> inputs,
                                              const Attributes& attributes,
                                              std::span<const TensorType> outputs);
+std::vector<TensorView> lower_winograd_input(KernelBuilder& builder, std::span<const TensorView> inputs,
+                                             const Attributes& attributes,
+                                             std::span<const TensorType> outputs);
+std::vector<TensorView> lower_winograd_output(KernelBuilder& builder, std::span<const TensorView> inputs,
+                                              const Attributes& attributes,
+                                              std::span<const TensorType> outputs);
 std::vector<TensorView> lower_pool(KernelBuilder& builder, std::span<const TensorView> inputs,
                                    const Attributes& attributes, std::span<const TensorType> outputs);
 

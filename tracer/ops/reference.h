@@ -34,6 +34,8 @@ Tensors reference_resize(std::span<const HostTensor> inputs, const Attributes& a
 Tensors reference_matmul(std::span<const HostTensor> inputs, const Attributes& attributes);
 Tensors reference_conv(std::span<const HostTensor> inputs, const Attributes& attributes);
 Tensors reference_conv_transpose(std::span<const HostTensor> inputs, const Attributes& attributes);
+Tensors reference_winograd_input(std::span<const HostTensor> inputs, const Attributes& attributes);
+Tensors reference_winograd_output(std::span<const HostTensor> inputs, const Attributes& attributes);
 Tensors reference_pool(std::span<const HostTensor> inputs, const Attributes& attributes);
 
 Tensors reference_reduce(std::span<const HostTensor> inputs, const Attributes& attributes);

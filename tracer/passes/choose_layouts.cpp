@@ -110,6 +110,9 @@ class LayoutChooser {
   static bool is_window(const Op& op) {
     return op.kind == OpKind::conv || op.kind == OpKind::conv_transpose || op.kind == OpKind::pool;
   }
+  /// Operators whose operand 0 or whose results are best stored with channels innermost.
+  static bool reads_channels(const Op& op) { return is_window(op) || op.kind == OpKind::winograd_input; }
+  static bool writes_channels(const Op& op) { return is_window(op) || op.kind == OpKind::winograd_output; }
   /// Operators that work the same in any order, so that their results follow their operands.
   static bool follows(const Op& op) {
     if (is_pointwise(op)) return true;
@@ -144,13 +147,13 @@ class LayoutChooser {
     std::vector<bool> near_window(graph_.size(), false);
     for (std::uint32_t i = 0; i < graph_.size(); ++i) {
       const Op& op = graph_.op(OpId{i});
-      if (!is_window(op)) continue;
-      near_window[find(i)] = true;
-      if (!pinned_[index_of(op.inputs[0].op)]) near_window[find(index_of(op.inputs[0].op))] = true;
+      if (writes_channels(op)) near_window[find(i)] = true;
+      if (reads_channels(op) && !pinned_[index_of(op.inputs[0].op)])
+        near_window[find(index_of(op.inputs[0].op))] = true;
     }
     for (std::uint32_t i = 0; i < graph_.size(); ++i) {
       const Op& op = graph_.op(OpId{i});
-      const bool movable = follows(op) || is_window(op) || op.kind == OpKind::transpose;
+      const bool movable = follows(op) || writes_channels(op) || op.kind == OpKind::transpose;
       if (!near_window[find(i)] || !movable) continue;
       for (std::uint32_t o = 0; o < op.outputs.size(); ++o) prefer_channels_last({OpId{i}, o});
     }
@@ -172,7 +175,7 @@ class LayoutChooser {
     for (const Reader& reader : readers_[index_of(value.op)]) {
       const Op& op = graph_.op(reader.op);
       if (op.inputs[reader.operand] != value) continue;
-      if (is_window(op) && reader.operand == 0) {
+      if (reads_channels(op) && reader.operand == 0) {
         total += layout.is_row_major() ? bytes : 0;
       } else if (op.kind == OpKind::reshape || op.kind == OpKind::transpose) {
         const auto derived = depth > 0 ? derived_layout(op, value, layout) : std::nullopt;
