@@ -96,6 +96,22 @@ TEST(CompiledModel, OperatorsOfTheHostBetweenKernels) {
       {{f32, {6, 10}}});
 }
 
+TEST(CompiledModel, IndicesOutOfRangeReadTheNearestElement) {
+  const Graph graph = tracer::trace(
+      [](Tensor x, Tensor places) {
+        const tracer::Attributes axis{{"axis", std::int64_t{0}}};
+        return Tensor(x.graph(), x.graph().add(tracer::OpKind::gather, {x.value(), places.value()}, axis)) *
+               2.0;
+      },
+      {{f32, {4}}, {DType::i64, {100}}});
+  const HostTensor x = random_constant({4});
+  HostTensor places(DType::i64, {100});
+  auto place = [](std::int64_t i) { return (i - 50) * (std::int64_t{1} << 40); };
+  for (std::int64_t i = 0; i < 100; ++i) places.set_int(i, place(i));
+  const HostTensor y = build_model(graph, model_options(1))->run(std::vector{x, places}).at(0);
+  for (std::int64_t i = 0; i < 100; ++i) EXPECT_EQ(y.at(i), 2 * x.at(place(i) > 0 ? 3 : 0)) << place(i);
+}
+
 TEST(CompiledModel, ImagesKeepTheirMeaningInEveryLayout) {
   const HostTensor w1 = random_constant({8, 3, 3, 3}), w2 = random_constant({8, 8, 1, 1}, 6);
   expect_reference(

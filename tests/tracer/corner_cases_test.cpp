@@ -1,4 +1,6 @@
 // Corners of operators that lowering and reference must see alike.
+#include <limits>
+
 #include "tests/tracer/random_values.h"
 #include "tests/tracer/reference_run.h"
 #include "tracer/program.h"
@@ -103,6 +105,29 @@ TEST(CornerCases, NarrowFloatsAreDividedInF32) {
       {tensor(DType::f4e2m1, {2}, {3, 4}), tensor(DType::f4e2m1, {2}, {4, 3})},
       [](Graph& g, const auto& x) { return std::vector{ops::binary(g, BinaryOp::floor_div, x[0], x[1])}; });
   EXPECT_THAT(results[0], ElementsAre(0, 1));
+}
+
+TEST(CornerCases, IndicesOutOfRangeReadTheNearestElement) {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = -most - 1;
+  const Build builds[] = {[](Graph& g, const auto& x) { return ops::gather(g, x[0], x[1], 0); },
+                          [](Graph& g, const auto& x) { return ops::gather_elements(g, x[0], x[1], 0); },
+                          [](Graph& g, const auto& x) {
+                            return ops::gather_nd(g, x[0], ops::reshape(g, x[1], {5, 1}));
+                          }};
+  const HostTensor data = tensor(DType::f32, {3}, {1, 2, 3});
+  HostTensor places(DType::i64, {5});
+  for (const auto& [at, place] :
+       {std::pair{0, least}, {1, std::int64_t{-4}}, {2, std::int64_t{-1}}, {3, std::int64_t{3}}, {4, most}})
+    places.set_int(at, place);
+  for (const Build& build : builds) {
+    Graph graph;
+    const std::vector<ValueId> inputs{graph.add_input("data", {DType::f32, to_shape({3})}),
+                                      graph.add_input("places", {DType::i64, to_shape({5})})};
+    graph.add_output("y", build(graph, inputs));
+    const std::vector<HostTensor> operands{data, places};
+    EXPECT_THAT(values(interpret_program(make_program(graph), operands)[0]), ElementsAre(1, 1, 3, 3, 3));
+    EXPECT_THROW(evaluate_reference(graph, operands), UserError);
+  }
 }
 
 TEST(CornerCases, ResizeRefusesWhatHasNoPlaceInTheInput) {

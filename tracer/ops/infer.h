@@ -15,6 +15,8 @@
 // - pad {pads, mode, value}: pads = before each axis, then after each axis, negative crops; mode constant,
 //   reflect, edge or wrap; value is a float.
 // - gather {axis}, gather_elements {axis}, gather_nd {batch_dims}: indices count from the end where negative.
+//   REQUIRES: each within [-extent, extent) of its axis. The reference refuses others; compiled code, which
+//   looks at no index before, reads the element that is nearest.
 // - iota {shape, axis, dtype}: counts along `axis`.
 // - resize {sizes, scales, mode, coordinates, nearest, cubic_a, exclude_outside, antialias, extrapolation,
 //   roi}: see resize.h.

@@ -1,4 +1,5 @@
-// Reads at computed places: gather, gather_elements, gather_nd, and iota. Negative places count from the end.
+// Reads at computed places: gather, gather_elements, gather_nd, and iota. Negative places count from the end;
+// places beyond the axis become its nearest element, so that no index reads other memory.
 #include "tracer/ops/lower.h"
 #include "tracer/ops/lower_util.h"
 
@@ -9,10 +10,12 @@ using Extents = std::vector<std::int64_t>;
 
 namespace {
 
-Expr wrapped(const Expr& place, std::int64_t extent) {
+/// An element of an axis of `extent`, whatever `place` holds.
+Expr bounded(const Expr& place, std::int64_t extent) {
   const Expr index = cast(index_dtype, place);
-  if (is_unsigned_integer(place.dtype())) return index;
-  return select(index < Expr(0), index + extent, index);
+  const Expr counted =
+      is_unsigned_integer(place.dtype()) ? index : select(index < Expr(0), index + extent, index);
+  return max(min(counted, Expr(extent - 1)), Expr(0));
 }
 
 Extents output_shape(std::span<const TensorType> outputs) { return to_ints(outputs[0].shape); }
@@ -26,7 +29,7 @@ std::vector<TensorView> lower_gather(KernelBuilder&, std::span<const TensorView>
            [axis, data = inputs[0], places = inputs[1]](Indices indices) {
              const std::size_t rank = places.shape.size();
              std::vector<Expr> own(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(axis));
-             own.push_back(wrapped(places(indices.subspan(axis, rank)), data.shape[axis]));
+             own.push_back(bounded(places(indices.subspan(axis, rank)), data.shape[axis]));
              own.insert(own.end(), indices.begin() + static_cast<std::ptrdiff_t>(axis + rank), indices.end());
              return data(own);
            }}};
@@ -39,7 +42,7 @@ std::vector<TensorView> lower_gather_elements(KernelBuilder&, std::span<const Te
   return {{outputs[0].dtype, output_shape(outputs),
            [axis, data = inputs[0], places = inputs[1]](Indices indices) {
              std::vector<Expr> own(indices.begin(), indices.end());
-             own[axis] = wrapped(places(indices), data.shape[axis]);
+             own[axis] = bounded(places(indices), data.shape[axis]);
              return data(own);
            }}};
 }
@@ -56,7 +59,7 @@ std::vector<TensorView> lower_gather_nd(KernelBuilder&, std::span<const TensorVi
              std::vector<Expr> own(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(batch));
              for (std::int64_t k = 0; k < depth; ++k) {
                at.back() = Expr(k);
-               own.push_back(wrapped(places(at), data.shape[own.size()]));
+               own.push_back(bounded(places(at), data.shape[own.size()]));
              }
              own.insert(own.end(), indices.begin() + static_cast<std::ptrdiff_t>(outer), indices.end());
              return data(own);
