@@ -83,6 +83,20 @@ std::vector<std::string> seeds() {
                     {y},
                     {f32_tensor("W", {1, 4, 1}, {1, 2, 3, 4}), f32_tensor("R", {1, 4, 1}, {1, 2, 3, 4}),
                      f32_tensor("g", {4}, {1, 2, 3, 4}), f32_tensor("v", {4, 1, 1, 1}, {1, 2, 3, 4})}});
+  const Message branch = graph_message({{{"Neg", {"x"}, {"r"}, {}, "b"}}, {}, {value_info("r", {})}});
+  const Message body = graph_message(
+      {{{"Identity", {"go"}, {"next"}, {}, "i"}, {"Abs", {"v"}, {"w"}, {}, "a"}},
+       {value_info("i", {}, onnx_i64), value_info("go", {}, onnx_bool), value_info("v", {1, 4, 6, 6})},
+       {value_info("next", {}, onnx_bool), value_info("w", {})}});
+  models.push_back({{{"If",
+                      {"c"},
+                      {"t"},
+                      {graph_attribute("then_branch", branch), graph_attribute("else_branch", branch)}},
+                     {"Loop", {"n", "c", "t"}, {"u"}, {graph_attribute("body", body)}, "n2"},
+                     {"Dropout", {"u", "", "d"}, {"y"}, {}, "n3"}},
+                    {x},
+                    {y},
+                    {bool_tensor("c", {}, {1}), i64_tensor("n", {}, {2}), bool_tensor("d", {}, {0})}});
   std::vector<std::string> bytes;
   for (const ModelText& model : models) bytes.push_back(model_bytes(model));
   return bytes;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "tests/tracer/onnx_import_run.h"
 #include "tracer/op_table.h"
@@ -65,9 +66,87 @@ TEST(OnnxImport, NamesAnAttributeValueThatIsUnknown) {
 }
 
 TEST(OnnxImport, RefusesAConvolutionWithoutAWindow) {
-  const ModelText text{
-      {{"ConvInteger", {"x", "w"}, {"y"}}}, {value_info("x", {1, 1, 4, 4}), value_info("w", {1})}, {y23}};
+  const ModelText text{{{"ConvInteger", {"x", "w"}, {"y"}}},
+                       {value_info("x", {1, 1, 4, 4}, onnx_u8), value_info("w", {1}, onnx_u8)},
+                       {y23}};
   EXPECT_THAT(refusal(text), HasSubstr("the weight has fewer than 3 dimensions"));
+}
+
+HostTensor bytes(std::vector<std::int64_t> shape, double value) {
+  HostTensor tensor(ir::DType::u8, std::move(shape));
+  for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.set(i, value);
+  return tensor;
+}
+
+TEST(OnnxImport, IntegerProductsAreExact) {
+  // 301 products of 255 * 255: odd, and beyond 2^24, where f32 holds even numbers only.
+  constexpr double want = 301.0 * 255 * 255;
+  ModelText text{{{"MatMulInteger", {"a", "b", "", "z"}, {"y"}}},
+                 {value_info("a", {1, 301}, onnx_u8), value_info("b", {301, 1}, onnx_u8)},
+                 {value_info("y", {1, 1})}};
+  for (const int zero : {0, 1}) {
+    text.initializers = {tensor_head("z", {}, onnx_u8).number(5, zero)};
+    EXPECT_THAT(results_of(text, {bytes({1, 301}, 255), bytes({301, 1}, 255)}),
+                ::testing::ElementsAre(want - zero * 301 * 255));
+  }
+  text.initializers = {i64_tensor("z", {}, {0})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(MatMulInteger"), HasSubstr("zero point of operand 1 is i64")));
+  text.nodes[0].inputs = {"a", "b"};
+  text.inputs[1] = value_info("b", {301, 1});
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("operand 1 is f32"), HasSubstr("i8, u8")));
+}
+
+TEST(OnnxImport, IntegerConvolutionsTakeTheAttributesOfAll) {
+  ModelText text{{{"ConvInteger", {"x", "w"}, {"y"}, {text_attribute("auto_pad", "SAME_UPPER")}}},
+                 {value_info("x", {1, 301, 2}, onnx_u8), value_info("w", {1, 301, 2}, onnx_u8)},
+                 {value_info("y", {1, 1, 2})}};
+  constexpr double one = 301.0 * 255 * 255;  // beyond 2^24 and odd
+  EXPECT_THAT(results_of(text, {bytes({1, 301, 2}, 255), bytes({1, 301, 2}, 255)}),
+              ::testing::ElementsAre(2 * one, one));
+  text.nodes[0].attributes = {Message().text(1, "kernel_shape").number(8, 3).number(20, 7)};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("(ConvInteger"), HasSubstr("'kernel_shape'")));
+}
+
+TEST(OnnxImport, RefusesKnownIndicesThatAreOutOfRange) {
+  const Message x = value_info("x", {2, 3});
+  const struct {
+    NodeText node;
+    Message indices;
+    const char* told;
+  } cases[] = {
+      {{"Gather", {"x", "i"}, {"y"}, {int_attribute("axis", -1)}},
+       i64_tensor("i", {2}, {0, 3}),
+       "index 3 is out of range for axis 1 of extent 3"},
+      {{"GatherElements", {"x", "i"}, {"y"}},
+       i64_tensor("i", {1, 3}, {0, 1, -3}),
+       "index -3 is out of range for axis 0 of extent 2"},
+      {{"GatherND", {"x", "i"}, {"y"}},
+       i64_tensor("i", {2, 2}, {-2, -3, 1, 3}),
+       "index 3 is out of range for axis 1 of extent 3"},
+      {{"ScatterElements", {"x", "i", "x"}, {"y"}},
+       i64_tensor("i", {2, 3}, {0, 1, 0, 1, 0, 2}),
+       "index 2 is out of range for axis 0 of extent 2"},
+      {{"ScatterND", {"x", "i", "x"}, {"y"}},
+       i64_tensor("i", {2, 1}, {0, 2}),
+       "index 2 is out of range for axis 0 of extent 2"},
+  };
+  for (const auto& [node, indices, told] : cases) {
+    const ModelText text{{node}, {x}, {y23}, {indices}};
+    EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'n1' (" + node.op), HasSubstr(told)));
+  }
+}
+
+TEST(OnnxImport, TakesEveryWholeNumberAsAConstant) {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const Message list = Message().text(1, "value_ints").number(8, most).number(8, -most).number(20, 7);
+  const ModelText text{{{"Constant", {}, {"a"}, {int_attribute("value_int", most)}},
+                        {"Constant", {}, {"b"}, {list}, "n2"},
+                        {"BitwiseXor", {"a", "b"}, {"y"}, {}, "n3"}},
+                       {},
+                       {value_info("y", {2}, onnx_i64)}};
+  const HostTensor result = evaluate_reference(import_text(text), {})[0];
+  EXPECT_EQ(result.int_at(0), 0);
+  EXPECT_EQ(result.int_at(1), most ^ -most);
 }
 
 TEST(OnnxImport, NamesAnOperatorSetThatIsNotSupported) {
@@ -258,7 +337,7 @@ TEST(OnnxImport, ChecksTheAttributesAndOperandsOfCallsBranchesAndLoops) {
                       int_attribute("fancy", 1)}}},
                    {x23},
                    {y23},
-                   {i64_tensor("c", {}, {1})}};
+                   {bool_tensor("c", {}, {1})}};
   EXPECT_THAT(refusal(choice), AllOf(HasSubstr("(If, opset 18)"), HasSubstr("'fancy'")));
   choice.nodes[0].attributes.pop_back();
   EXPECT_NO_THROW(import_text(choice));
@@ -278,7 +357,7 @@ TEST(OnnxImport, ValuesOfASubgraphMayNotHideThoseAroundIt) {
                          {graph_attribute("then_branch", branch), graph_attribute("else_branch", branch)}}},
                        {x23},
                        {y23},
-                       {i64_tensor("c", {}, {1})}};
+                       {bool_tensor("c", {}, {1})}};
   EXPECT_THAT(refusal(text), HasSubstr("value 'x' is defined twice"));
 }
 
@@ -301,6 +380,36 @@ TEST(OnnxImport, UnrollsALoopOfKnownLength) {
   const auto results = evaluate_reference(graph, {&x, 1});
   EXPECT_THAT(values(results[0]), ::testing::ElementsAre(16));
   EXPECT_THAT(values(results[1]), ::testing::ElementsAre(10, 11, 13, 16));
+}
+
+TEST(OnnxImport, ALoopWithoutATripCountEndsByItsCondition) {
+  // As exporters write `while`: the largest trip count, and a condition that is known in each round.
+  const ModelText body{{{"Less", {"i", "two"}, {"next"}, {}, "l"}, {"Identity", {"i"}, {"scan"}, {}, "s"}},
+                       {value_info("i", {}, onnx_i64), value_info("go", {}, onnx_bool)},
+                       {value_info("next", {}, onnx_bool), value_info("scan", {}, onnx_i64)}};
+  const ModelText text{
+      {{"Loop", {"n", ""}, {"all"}, {graph_attribute("body", graph_message(body))}, "loop"}},
+      {},
+      {value_info("all", {3}, onnx_i64)},
+      {i64_tensor("n", {}, {std::numeric_limits<std::int64_t>::max()}), i64_tensor("two", {}, {2})}};
+  EXPECT_THAT(values(evaluate_reference(import_text(text), {})[0]), ::testing::ElementsAre(0, 1, 2));
+}
+
+TEST(OnnxImport, RefusesAConditionThatIsNoBool) {
+  const Message branch = graph_message({{{"Neg", {"x"}, {"r"}, {}, "b"}}, {}, {value_info("r", {2, 3})}});
+  const Message body = graph_message({{{"Identity", {"go"}, {"next"}, {}, "i"}},
+                                      {value_info("i", {}, onnx_i64), value_info("go", {}, onnx_bool)},
+                                      {value_info("next", {}, onnx_bool)}});
+  const NodeText nodes[] = {
+      {"If", {"c"}, {"y"}, {graph_attribute("then_branch", branch), graph_attribute("else_branch", branch)}},
+      {"Loop", {"", "c"}, {}, {graph_attribute("body", body)}},
+      {"Dropout", {"x", "", "c"}, {"y"}}};
+  for (const NodeText& node : nodes)
+    for (const Message& condition : {f32_tensor("c", {}, {1}), i64_tensor("c", {0}, {}),
+                                     bool_tensor("c", {0}, {}), bool_tensor("c", {2}, {1, 1})}) {
+      const ModelText text{{node}, {x23}, {x23}, {condition}};
+      EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'n1' (" + node.op), HasSubstr("accepted: one bool")));
+    }
 }
 
 TEST(OnnxImport, RefusesALoopOfUnknownLength) {

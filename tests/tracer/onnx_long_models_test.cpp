@@ -120,6 +120,38 @@ TEST(OnnxLongModels, LoopsInLoopsAreRefused) {
   EXPECT_THAT(refusal(text), HasSubstr("more than 1048576 nodes"));
 }
 
+TEST(OnnxLongModels, LongSequencesAreRefused) {
+  const Message x = value_info("x", {100'000'000, 1, 1});
+  const struct {
+    const char* op;
+    int gates;
+  } cells[] = {{"RNN", 1}, {"GRU", 3}, {"LSTM", 4}};
+  for (const auto& [op, gates] : cells) {
+    const Message w = f32_tensor("w", {1, gates, 1}, std::vector<float>(static_cast<std::size_t>(gates), 1));
+    const ModelText text{{{op, {"x", "w", "w"}, {"y"}}}, {x}, {value_info("y", {})}, {w}};
+    EXPECT_THAT(refusal(text), AllOf(HasSubstr(std::string("node 'n1' (") + op),
+                                     HasSubstr("100000000 elements"), HasSubstr("up to 4096")));
+  }
+  ModelText attention{{{"LinearAttention",
+                        {"x", "x", "x"},
+                        {"y"},
+                        {int_attribute("q_num_heads", 1), int_attribute("kv_num_heads", 1),
+                         text_attribute("update_rule", "linear")}}},
+                      {value_info("x", {1, 100'000'000, 1})},
+                      {value_info("y", {})}};
+  attention.opset = 27;
+  EXPECT_THAT(refusal(attention), AllOf(HasSubstr("(LinearAttention"), HasSubstr("100000000 elements")));
+}
+
+TEST(OnnxLongModels, ManyLongSequencesAreRefused) {
+  ModelText text = chain(400, [](int i) {
+    return i % 2 ? NodeText{"LSTM", {"w", "w"}, {}} : NodeText{"Squeeze", {"one"}, {}};
+  });
+  text.inputs = {value_info("x", {4096, 1, 1})};
+  text.initializers = {f32_tensor("w", {1, 4, 1}, {1, 2, 3, 4}), i64_tensor("one", {1}, {1})};
+  EXPECT_THAT(refusal(text), HasSubstr("more than 1048576 operators"));
+}
+
 TEST(OnnxLongModels, AFileBeyondTwoGibibytesIsTold) {
   const std::filesystem::path path = ::testing::TempDir() + "tunesmith_huge.onnx";
   std::ofstream(path).put('x');

@@ -43,7 +43,7 @@ class Message {
   std::string bytes_;
 };
 
-inline constexpr int onnx_f32 = 1, onnx_i64 = 7, onnx_string = 8, onnx_bool = 9;
+inline constexpr int onnx_f32 = 1, onnx_u8 = 2, onnx_i64 = 7, onnx_string = 8, onnx_bool = 9;
 
 using Dims = std::vector<std::int64_t>;
 
@@ -69,6 +69,11 @@ inline Message f32_tensor(std::string_view name, const Dims& dims, const std::ve
 inline Message i64_tensor(std::string_view name, const Dims& dims, const Dims& values) {
   Message tensor = tensor_head(name, dims, onnx_i64);
   for (std::int64_t value : values) tensor.number(7, value);
+  return tensor;
+}
+inline Message bool_tensor(std::string_view name, const Dims& dims, const Dims& values) {
+  Message tensor = tensor_head(name, dims, onnx_bool);
+  for (std::int64_t value : values) tensor.number(5, value);
   return tensor;
 }
 /// A tensor of f32 whose data lie in `location`.

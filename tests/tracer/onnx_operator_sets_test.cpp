@@ -9,7 +9,7 @@ namespace {
 
 using namespace testing;
 
-constexpr int onnx_f16 = 10, onnx_f64 = 11, onnx_u8 = 2;
+constexpr int onnx_f16 = 10, onnx_f64 = 11;
 
 ModelText one(NodeText node, std::int64_t opset, std::vector<Message> inputs = {x23}) {
   ModelText text{{std::move(node)}, std::move(inputs), {value_info("y", {})}};

@@ -192,7 +192,7 @@ Values gelu(const Node& n) {
 /// In inference mode, and where nothing is dropped: the operand, and a mask of ones.
 Values dropout(const Node& n) {
   if (n.opset() < 7 && n.integer("is_test", 0) == 0) n.refuse("attribute 'is_test' is 0; accepted: 1");
-  const bool training = n.opset() >= 12 && n.has_input(2) && n.constant(2, "training_mode").int_at(0) != 0;
+  const bool training = n.opset() >= 12 && n.has_input(2) && n.constant_bool(n.input(2), "training_mode");
   if (training && (!n.has_input(1) || n.constant_float(1, "ratio") != 0))
     n.refuse("training mode is not supported");
   n.ignore(1);  // the ratio

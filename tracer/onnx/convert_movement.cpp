@@ -31,10 +31,10 @@ Values constant(const Node& n) {
   if (n.has("value_float")) return {ops::scalar(g, DType::f32, n.real("value_float", 0))};
   if (n.has("value_int")) {
     HostTensor tensor(DType::i64, {});
-    tensor.set_int(0, n.required_integer("value_int"));
+    tensor.set_int(0, n.integer("value_int", 0, Range::any));
     return {g.add_constant(std::move(tensor))};
   }
-  if (n.has("value_ints")) return {ops::index_vector(g, n.integers("value_ints"))};
+  if (n.has("value_ints")) return {ops::index_vector(g, n.integers("value_ints", {}, Range::any))};
   if (n.has("value_floats")) {
     const std::vector<double> values = n.reals("value_floats");
     HostTensor tensor(DType::f32, {static_cast<std::int64_t>(values.size())});
@@ -60,7 +60,8 @@ Values shape(const Node& n) {
   auto bound = [&](std::int64_t value) {
     return std::clamp<std::int64_t>(value < 0 ? value + rank : value, 0, rank);
   };
-  const std::int64_t start = bound(n.integer("start", 0)), end = bound(n.integer("end", rank));
+  const std::int64_t start = bound(n.integer("start", 0, Range::any)),
+                     end = bound(n.integer("end", rank, Range::any));
   return {
       ops::index_vector(n.graph(), start < end ? Ints(dims.begin() + start, dims.begin() + end) : Ints{})};
 }
@@ -124,12 +125,12 @@ Values slice(const Node& n) {
   const auto rank = static_cast<std::int64_t>(dims.size());
   Ints begin, end, axes, steps;
   if (n.opset() < 10) {
-    begin = n.integers("starts");
-    end = n.integers("ends");
+    begin = n.integers("starts", {}, Range::any);
+    end = n.integers("ends", {}, Range::any);
     axes = n.integers("axes");
   } else {
-    begin = n.constant_ints(1, "starts");
-    end = n.constant_ints(2, "ends");
+    begin = n.constant_ints(1, "starts", Range::any);
+    end = n.constant_ints(2, "ends", Range::any);
     if (n.has_input(3)) axes = n.constant_ints(3, "axes");
     if (n.has_input(4)) steps = n.constant_ints(4, "steps");
   }
@@ -194,21 +195,54 @@ Values pad(const Node& n) {
 }
 
 Values tile(const Node& n) { return {ops::tile(n.graph(), n.input(0), n.constant_ints(1, "repeats"))}; }
+
+/// Refuses indices (operand 1) that are known and lie outside of operand 0: element i indexes axis
+/// `first` + i % `count`. REQUIRES: operands that the shape rule has accepted.
+void require_in_range(const Node& n, std::int64_t first, std::int64_t count) {
+  const auto indices = n.known(n.input(1));
+  if (!indices) return;
+  for (std::int64_t i = 0; i < indices->size(); ++i) {
+    const std::int64_t axis = first + i % count, index = indices->int_at(i);
+    const std::int64_t* extent = ir::as_int(n.type(0).shape.at(static_cast<std::size_t>(axis)));
+    if (extent != nullptr && (index < -*extent || index >= *extent))
+      n.refuse("index {} is out of range for axis {} of extent {}", index, axis, *extent);
+  }
+}
+
+/// By indices along attribute 'axis' of operand 0.
+Values indexed_along(const Node& n, ValueId result, std::int64_t axis) {
+  require_in_range(n, axis < 0 ? axis + static_cast<std::int64_t>(n.rank(0)) : axis, 1);
+  return {result};
+}
 Values gather(const Node& n) {
-  return {ops::gather(n.graph(), n.input(0), n.input(1), n.integer("axis", 0))};
+  const std::int64_t axis = n.integer("axis", 0);
+  return indexed_along(n, ops::gather(n.graph(), n.input(0), n.input(1), axis), axis);
 }
 Values gather_elements(const Node& n) {
-  return {ops::gather_elements(n.graph(), n.input(0), n.input(1), n.integer("axis", 0))};
-}
-Values gather_nd(const Node& n) {
-  return {ops::gather_nd(n.graph(), n.input(0), n.input(1), n.integer("batch_dims", 0))};
+  const std::int64_t axis = n.integer("axis", 0);
+  return indexed_along(n, ops::gather_elements(n.graph(), n.input(0), n.input(1), axis), axis);
 }
 Values scatter_elements(const Node& n) {
-  return {ops::scatter_elements(n.graph(), n.input(0), n.input(1), n.input(2), n.integer("axis", 0),
-                                n.text("reduction", "none"))};
+  const std::int64_t axis = n.integer("axis", 0);
+  return indexed_along(
+      n,
+      ops::scatter_elements(n.graph(), n.input(0), n.input(1), n.input(2), axis, n.text("reduction", "none")),
+      axis);
+}
+
+/// By tuples of indices along the last axis of operand 1, behind `first` axes that both operands share.
+Values indexed_by_tuples(const Node& n, ValueId result, std::int64_t first) {
+  const std::int64_t* length = ir::as_int(n.type(1).shape.back());
+  if (length != nullptr && *length > 0) require_in_range(n, first, *length);
+  return {result};
+}
+Values gather_nd(const Node& n) {
+  const std::int64_t batch = n.integer("batch_dims", 0);
+  return indexed_by_tuples(n, ops::gather_nd(n.graph(), n.input(0), n.input(1), batch), batch);
 }
 Values scatter_nd(const Node& n) {
-  return {ops::scatter_nd(n.graph(), n.input(0), n.input(1), n.input(2), n.text("reduction", "none"))};
+  return indexed_by_tuples(
+      n, ops::scatter_nd(n.graph(), n.input(0), n.input(1), n.input(2), n.text("reduction", "none")), 0);
 }
 
 /// How many numbers lie from `start` to before `limit` in steps of `delta`; exact in 64 bits.

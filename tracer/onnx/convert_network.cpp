@@ -6,6 +6,7 @@
 #include "tracer/composites.h"
 #include "tracer/onnx/node.h"
 #include "tracer/onnx/tensor_proto.h"
+#include "tracer/onnx/window.h"
 
 namespace tunesmith::tracer {
 namespace {
@@ -14,64 +15,14 @@ using ir::BinaryOp;
 using Values = std::vector<ValueId>;
 using Ints = std::vector<std::int64_t>;
 
-void require_entries(const Node& n, std::string_view name, const Ints& values, std::size_t count,
-                     std::int64_t least) {
-  if (values.size() != count)
-    n.refuse("attribute '{}' has {} entries; accepted: {}", name, values.size(), count);
-  for (std::int64_t value : values)
-    if (value < least) n.refuse("attribute '{}' holds {}; accepted: {} or more", name, value, least);
-}
-
-/// The attributes of a window over the spatial axes of operand 0.
-void require_window(const Node& n, const Ints& kernel, const Ints& strides, const Ints& dilations) {
-  if (n.rank(0) < 3) n.refuse("operand 0 has {} dimensions; 3 or more are needed", n.rank(0));
-  const std::size_t rank = n.rank(0) - 2;
-  require_entries(n, "kernel_shape", kernel, rank, 1);
-  require_entries(n, "strides", strides, rank, 1);
-  require_entries(n, "dilations", dilations, rank, 1);
-}
-
-/// Pads from auto_pad, or as given. `kernel` one entry a spatial axis.
-Ints pads_of(const Node& n, const Ints& kernel, const Ints& strides, const Ints& dilations) {
-  const std::string mode = n.text("auto_pad", "NOTSET");
-  const std::size_t rank = kernel.size();
-  if (mode == "NOTSET") return n.integers("pads", Ints(2 * rank, 0));
-  if (mode == "VALID") return Ints(2 * rank, 0);
-  if (mode != "SAME_UPPER" && mode != "SAME_LOWER")
-    n.refuse("attribute 'auto_pad' is '{}'; accepted: NOTSET, VALID, SAME_UPPER, SAME_LOWER", mode);
-  const Ints dims = n.dims(0);
-  return ops::same_pads(std::span(dims).subspan(2), kernel, strides, dilations, mode == "SAME_UPPER");
-}
-
-Ints window_of(const Node& n, std::size_t weight) {
-  const Ints w = n.dims(weight);
-  if (w.size() < 3) n.refuse("the weight has fewer than 3 dimensions");
-  const Ints spatial(w.begin() + 2, w.end());
-  const Ints stated = n.integers("kernel_shape", spatial);
-  if (stated != spatial) n.refuse("attribute 'kernel_shape' does not agree with the weight");
-  return spatial;
-}
-
-ops::ConvOptions conv_options(const Node& n, const Ints& kernel) {
-  ops::ConvOptions o;
-  o.strides = n.integers("strides", Ints(kernel.size(), 1));
-  o.dilations = n.integers("dilations", Ints(kernel.size(), 1));
-  o.groups = n.integer("group", 1);
-  require_window(n, kernel, o.strides, o.dilations);
-  return o;
-}
-
 Values conv(const Node& n) {
-  const Ints kernel = window_of(n, 1);
-  ops::ConvOptions o = conv_options(n, kernel);
-  o.pads = pads_of(n, kernel, o.strides, o.dilations);
-  return {ops::conv(n.graph(), n.input(0), n.input(1), n.optional_input(2), o)};
+  return {ops::conv(n.graph(), n.input(0), n.input(1), n.optional_input(2), conv_options(n, 1))};
 }
 
 Values conv_transpose(const Node& n) {
   const Ints kernel = window_of(n, 1), dims = n.dims(0);
   const std::size_t rank = kernel.size();
-  ops::ConvOptions o = conv_options(n, kernel);
+  ops::ConvOptions o = unpadded_options(n, kernel);
   o.output_padding = n.integers("output_padding", Ints(rank, 0));
   require_entries(n, "output_padding", o.output_padding, rank, 0);
   o.pads = n.integers("pads", Ints(2 * rank, 0));

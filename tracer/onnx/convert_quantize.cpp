@@ -2,6 +2,7 @@
 #include "tracer/composites.h"
 #include "tracer/onnx/node.h"
 #include "tracer/onnx/tensor_proto.h"
+#include "tracer/onnx/window.h"
 
 namespace tunesmith::tracer {
 namespace {
@@ -120,39 +121,49 @@ Values dynamic_quantize_linear(const Node& n) {
   return {quantized(n, x, scale, point, {}), scale, point};
 }
 
-/// An integer operand less its zero point, as f32 (exact).
-ValueId centred(const Node& n, std::size_t i, std::size_t zero, std::int64_t axis) {
+/// Two operands less their zero points, whose product is exact: sums of i32.
+struct Factors {
+  ValueId a, b;
+};
+
+/// Bytes as they are where no zero point moves them, else i32.
+Factors centred(const Node& n, std::int64_t a_axis, std::int64_t b_axis) {
   Graph& g = n.graph();
-  const ValueId x = ops::cast(g, n.input(i), DType::f32);
-  if (!n.has_input(zero)) return x;
-  return ops::binary(g, BinaryOp::sub, x,
-                     ops::cast(g, aligned(n, n.input(zero), n.dims(i), {axis}), DType::f32));
+  for (const std::size_t i : {0, 1}) {
+    const DType dtype = n.type(i).dtype;
+    if (dtype != DType::i8 && dtype != DType::u8)
+      n.refuse("operand {} is {}; accepted: i8, u8", i, ir::to_string(dtype));
+    if (n.has_input(i + 2) && n.type(i + 2).dtype != dtype)
+      n.refuse("the zero point of operand {} is {}, the operand {}", i, ir::to_string(n.type(i + 2).dtype),
+               ir::to_string(dtype));
+  }
+  auto moves = [&](std::size_t zero) {
+    if (!n.has_input(zero)) return false;
+    const auto known = n.known(n.input(zero));
+    if (!known) return true;
+    for (std::int64_t i = 0; i < known->size(); ++i)
+      if (known->int_at(i) != 0) return true;
+    return false;
+  };
+  const bool a_moves = moves(2), b_moves = moves(3);
+  if (!a_moves && !b_moves) return {n.input(0), n.input(1)};
+  auto less_zero = [&](std::size_t i, bool moves, std::int64_t axis) {
+    const ValueId x = ops::cast(g, n.input(i), DType::i32);
+    if (!moves) return x;
+    return ops::binary(g, BinaryOp::sub, x,
+                       ops::cast(g, aligned(n, n.input(i + 2), n.dims(i), {axis}), DType::i32));
+  };
+  return {less_zero(0, a_moves, a_axis), less_zero(1, b_moves, b_axis)};
 }
 
 Values matmul_integer(const Node& n) {
-  Graph& g = n.graph();
-  const std::int64_t rows = static_cast<std::int64_t>(n.rank(0)) - 2;
-  return {ops::cast(g, ops::matmul(g, centred(n, 0, 2, rows), centred(n, 1, 3, -1)), DType::i32)};
-}
-
-ops::ConvOptions conv_options(const Node& n, std::size_t weight) {
-  ops::ConvOptions o;
-  if (n.rank(weight) < 3) n.refuse("the weight has fewer than 3 dimensions");
-  const std::size_t rank = n.rank(weight) - 2;
-  o.strides = n.integers("strides", Ints(rank, 1));
-  o.dilations = n.integers("dilations", Ints(rank, 1));
-  o.pads = n.integers("pads", Ints(2 * rank, 0));
-  o.groups = n.integer("group", 1);
-  if (n.text("auto_pad", "NOTSET") != "NOTSET")
-    n.refuse("attribute 'auto_pad' is '{}'; accepted: NOTSET", n.text("auto_pad", ""));
-  return o;
+  const auto [a, b] = centred(n, static_cast<std::int64_t>(n.rank(0)) - 2, -1);
+  return {ops::matmul(n.graph(), a, b)};
 }
 
 Values conv_integer(const Node& n) {
-  Graph& g = n.graph();
-  return {ops::cast(g,
-                    ops::conv(g, centred(n, 0, 2, 1), centred(n, 1, 3, 0), std::nullopt, conv_options(n, 1)),
-                    DType::i32)};
+  const auto [x, w] = centred(n, 1, 0);
+  return {ops::conv(n.graph(), x, w, std::nullopt, conv_options(n, 1))};
 }
 
 Values qlinear_matmul(const Node& n) {

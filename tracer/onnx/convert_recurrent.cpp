@@ -146,6 +146,12 @@ std::vector<bool> reversed_directions(const Node& n) {
   n.refuse("attribute 'direction' is '{}'; accepted: forward, reverse, bidirectional", direction);
 }
 
+void require_length(const Node& n, std::int64_t length) {
+  if (length == 0) n.refuse("the sequence has no elements");
+  if (length > most_rounds)
+    n.refuse("the sequence has {} elements; accepted: up to {}, which are written out", length, most_rounds);
+}
+
 /// Y [T, D, B, H], Y_h [D, B, H] and Y_c; with layout 1 the batch is in front.
 Values recurrent(const Node& n, const CellForm& form) {
   Graph& g = n.graph();
@@ -155,6 +161,7 @@ Values recurrent(const Node& n, const CellForm& form) {
   const ValueId x = sequence_first(n.input(0));
   const Ints dims = to_ints(g.type(x).shape);  // [T, B, I]
   const std::int64_t length = dims[0], hidden = n.dims(2)[2];
+  require_length(n, length);
   require_whole_sequences(n, length);
   const std::vector<bool> reversed = reversed_directions(n);
   if (n.dims(1)[0] != static_cast<std::int64_t>(reversed.size()) || n.dims(2)[0] != n.dims(1)[0])
@@ -180,7 +187,6 @@ Values recurrent(const Node& n, const CellForm& form) {
   }
   Values times;
   for (const Values& directions : steps) times.push_back(ops::concat(g, directions, 1));
-  if (times.empty()) n.refuse("the sequence has no elements");
   ValueId y = ops::concat(g, times, 0);
   if (batch_first) y = ops::transpose(g, y, {2, 0, 1, 3});
   Values out{y, sequence_first(ops::concat(g, last_h, 0))};
@@ -218,6 +224,7 @@ Values linear_attention(const Node& n) {
       v_dims[2] % heads != 0 || n.dims(1)[2] % heads != 0)
     n.refuse("{} and {} heads do not fit to the operands", query_heads, heads);
   const std::int64_t batch = q_dims[0], length = q_dims[1], shared = query_heads / heads;
+  require_length(n, length);
   const std::int64_t depth = q_dims[2] / query_heads, width = v_dims[2] / heads;
   const double given = n.real("scale", 0);
   const ValueId scale =
@@ -246,7 +253,6 @@ Values linear_attention(const Node& n) {
     const ValueId read = mul(g, ops::matmul(g, query, state), scale);
     outputs.push_back(ops::reshape(g, read, {batch, 1, query_heads * width}));
   }
-  if (outputs.empty()) n.refuse("the sequence has no elements");
   return {ops::cast(g, ops::concat(g, outputs, 1), n.type(0).dtype), ops::cast(g, state, state_dtype)};
 }
 

@@ -23,8 +23,8 @@ namespace {
 
 constexpr std::int64_t oldest_opset = 1, newest_opset = 27;
 constexpr int deepest_call = 16;                            // of local functions and subgraphs
-constexpr std::int64_t most_rounds = 4096;                  // of a loop
 constexpr std::int64_t most_nodes = std::int64_t{1} << 20;  // with calls and loops written out
+constexpr std::size_t most_operators = std::size_t{1} << 20;  // that they become
 constexpr std::size_t longest_message = std::numeric_limits<std::int32_t>::max();
 
 // Control flow is converted by the importer itself.
@@ -238,6 +238,8 @@ class Importer {
     try {
       if (++converted_ > most_nodes)
         node.refuse("calls and loops written out have more than {} nodes", most_nodes);
+      if (graph_.size() > most_operators)
+        node.refuse("calls, loops and sequences written out have more than {} operators", most_operators);
       std::vector<ValueId> results = results_of(node, scope, opset, depth);
       for (const ValueId result : results)
         if (const Shape& shape = graph_.type(result).shape; is_static(shape)) require_size(to_ints(shape));
@@ -311,16 +313,9 @@ class Importer {
 
   /// If with a condition that is known at import: the branch taken replaces it.
   std::vector<ValueId> take_branch(const Node& node, const Scope& scope, std::int64_t opset, int depth) {
-    const bool taken = node.constant(0, "the condition").int_at(0) != 0;
+    const bool taken = node.constant_bool(node.input(0), "the condition");
     Scope inner(&scope);
     return add_body(node.subgraph(taken ? "then_branch" : "else_branch"), node, inner, opset, depth);
-  }
-
-  bool condition(const Node& node, ValueId value) {
-    const auto known = folder_.value_of(value);
-    if (!known || known->size() != 1)
-      node.refuse("the condition is computed at run time; only constants are supported there");
-    return known->int_at(0) != 0;
   }
 
   /// Loop with a trip count and conditions that are known at import: unrolled. Outputs: the values carried,
@@ -337,8 +332,9 @@ class Importer {
     std::vector<std::vector<ValueId>> stacked(static_cast<std::size_t>(body.output_size()) - 1 -
                                               carried_count);
     ValueId running = node.has_input(1) ? node.input(1) : ops::scalar(graph_, DType::boolean, 1);
-    const std::int64_t rounds = node.has_input(0) ? node.constant_int(0, "the trip count") : most_rounds + 1;
-    for (std::int64_t round = 0; round < rounds && condition(node, running); ++round) {
+    const std::int64_t rounds =
+        node.has_input(0) ? node.constant_int(0, "the trip count", Range::any) : most_rounds + 1;
+    for (std::int64_t round = 0; round < rounds && node.constant_bool(running, "the condition"); ++round) {
       if (round >= most_rounds) node.refuse("runs for more than {} rounds", most_rounds);
       Scope inner(&scope);
       inner.define(body.input(0).name(), ops::scalar(graph_, DType::i64, static_cast<double>(round)));

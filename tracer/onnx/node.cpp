@@ -15,10 +15,6 @@ namespace {
 constexpr std::int64_t most_folded_elements = std::int64_t{1} << 24;
 constexpr std::int64_t largest_number = std::int64_t{1} << 31;
 
-bool is_slice_bound(std::string_view name) {
-  return name == "starts" || name == "ends" || name == "start" || name == "end";
-}
-
 }  // namespace
 
 void require_size(std::span<const std::int64_t> shape) {
@@ -123,22 +119,31 @@ HostTensor Node::constant(std::size_t i, std::string_view what) const {
   return std::move(*value);
 }
 
-std::vector<std::int64_t> Node::constant_ints(std::size_t i, std::string_view what) const {
+std::vector<std::int64_t> Node::constant_ints(std::size_t i, std::string_view what, Range range) const {
   const HostTensor tensor = constant(i, what);
   if (!ir::is_integer(tensor.dtype())) refuse("{} (operand {}) must be integers", what, i);
   std::vector<std::int64_t> values;
-  for (std::int64_t k = 0; k < tensor.size(); ++k) values.push_back(checked(tensor.int_at(k), what));
+  for (std::int64_t k = 0; k < tensor.size(); ++k) values.push_back(checked(tensor.int_at(k), what, range));
   return values;
 }
 
-std::int64_t Node::constant_int(std::size_t i, std::string_view what) const {
-  const std::vector<std::int64_t> values = constant_ints(i, what);
+std::int64_t Node::constant_int(std::size_t i, std::string_view what, Range range) const {
+  const std::vector<std::int64_t> values = constant_ints(i, what, range);
   if (values.size() != 1) refuse("{} (operand {}) must be one number", what, i);
   return values[0];
 }
 
-std::int64_t Node::checked(std::int64_t value, std::string_view name) const {
-  if (!is_slice_bound(name) && (value >= largest_number || value <= -largest_number))
+bool Node::constant_bool(ValueId value, std::string_view what) const {
+  const auto known = folder_.value_of(value);
+  if (!known) refuse("{} is computed at run time; only constants are supported there", what);
+  if (known->dtype() != DType::boolean || known->size() != 1)
+    refuse("{} is {} [{}]; accepted: one bool", what, ir::to_string(known->dtype()),
+           fmt::join(known->shape(), ", "));
+  return known->int_at(0) != 0;
+}
+
+std::int64_t Node::checked(std::int64_t value, std::string_view name, Range range) const {
+  if (range == Range::index && (value >= largest_number || value <= -largest_number))
     refuse("'{}' holds {}, which is out of range", name, value);
   return value;
 }
@@ -168,9 +173,9 @@ const onnx::AttributeProto* Node::find(std::string_view name, onnx::AttributePro
   return attribute;
 }
 
-std::int64_t Node::integer(std::string_view name, std::int64_t otherwise) const {
+std::int64_t Node::integer(std::string_view name, std::int64_t otherwise, Range range) const {
   const auto* attribute = find(name, onnx::AttributeProto::INT);
-  return attribute != nullptr ? checked(attribute->i(), name) : otherwise;
+  return attribute != nullptr ? checked(attribute->i(), name, range) : otherwise;
 }
 
 std::int64_t Node::required_integer(std::string_view name) const {
@@ -188,10 +193,11 @@ std::string Node::text(std::string_view name, std::string_view otherwise) const 
   return attribute != nullptr ? attribute->s() : std::string(otherwise);
 }
 
-std::vector<std::int64_t> Node::integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
+std::vector<std::int64_t> Node::integers(std::string_view name, std::vector<std::int64_t> otherwise,
+                                         Range range) const {
   const auto* attribute = find(name, onnx::AttributeProto::INTS);
   if (attribute == nullptr) return otherwise;
-  for (std::int64_t value : attribute->ints()) checked(value, name);
+  for (std::int64_t value : attribute->ints()) checked(value, name, range);
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 

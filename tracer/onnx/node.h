@@ -38,8 +38,14 @@ inline constexpr std::int64_t most_elements = std::int64_t{1} << 32;
 /// Throws a UserError when a tensor of that shape would be larger, or an extent is negative.
 void require_size(std::span<const std::int64_t> shape);
 
-/// A node, with its operands, while it is converted. Numbers in attributes and constant operands are below
-/// 2^31, save for the bounds of slices, which may be anything.
+/// The most rounds of a loop, and the longest sequence, that are written out.
+inline constexpr std::int64_t most_rounds = 4096;
+
+/// Which whole numbers of an attribute or a constant operand are accepted. `index`: below 2^31 in magnitude,
+/// so that arithmetic on them cannot overflow; any other is refused. `any`: every number of 64 bits.
+enum class Range { index, any };
+
+/// A node, with its operands, while it is converted.
 class Node {
  public:
   Node(const onnx::NodeProto& proto, Graph& graph, ConstantFolder& folder, std::int64_t opset,
@@ -67,18 +73,22 @@ class Node {
 
   /// The elements of an operand that must be known when the model is imported.
   HostTensor constant(std::size_t i, std::string_view what) const;
-  std::vector<std::int64_t> constant_ints(std::size_t i, std::string_view what) const;
-  std::int64_t constant_int(std::size_t i, std::string_view what) const;
+  std::vector<std::int64_t> constant_ints(std::size_t i, std::string_view what,
+                                          Range range = Range::index) const;
+  std::int64_t constant_int(std::size_t i, std::string_view what, Range range = Range::index) const;
+  /// One bool that must be known when the model is imported; any other type or size is refused.
+  bool constant_bool(ValueId value, std::string_view what) const;
   double constant_float(std::size_t i, std::string_view what) const;
   std::optional<HostTensor> known(ValueId value) const { return folder_.value_of(value); }
 
   // Attributes; the table says which names an operator takes.
   bool has(std::string_view name) const { return find(name) != nullptr; }
-  std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
+  std::int64_t integer(std::string_view name, std::int64_t otherwise, Range range = Range::index) const;
   std::int64_t required_integer(std::string_view name) const;
   double real(std::string_view name, double otherwise) const;
   std::string text(std::string_view name, std::string_view otherwise) const;
-  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise = {}) const;
+  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise = {},
+                                     Range range = Range::index) const;
   std::vector<double> reals(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;
   /// REQUIRES: has(name).
@@ -96,7 +106,7 @@ class Node {
   std::string where() const;
 
  private:
-  std::int64_t checked(std::int64_t value, std::string_view name) const;
+  std::int64_t checked(std::int64_t value, std::string_view name, Range range) const;
   const onnx::AttributeProto* find(std::string_view name) const;
   const onnx::AttributeProto* find(std::string_view name, onnx::AttributeProto_AttributeType type) const;
 
