@@ -23,7 +23,8 @@ struct Machine {
   std::int64_t page_bytes = 4096;
   std::int64_t l1_bytes = 32 << 10;
   std::int64_t l2_bytes = 1 << 20;
-  std::int64_t l3_bytes = 32 << 20;  // shared by all cores
+  /// What one kernel can count on of the cache that all cores, and other programs, share: half of it.
+  std::int64_t l3_bytes = 16 << 20;
 
   double l1_gbps = 175;
   double l2_gbps = 111;

@@ -256,7 +256,7 @@ class MapSketch : public GroupSketch {
       if (vectors * lanes_ < extent(unit_)) blocks.push_back(vectors * lanes_);
     if (blocks.size() > 1 && (transposed_ || threads_ > 1)) block_ = add("block", std::move(blocks), false);
     const double out = static_cast<double>(stage_.store.elements) * stage_.store.element_bytes;
-    if (out > static_cast<double>(machine_.l3_bytes) / 2) stream_ = add("stream", {0, 1}, true);
+    if (out > static_cast<double>(machine_.l3_bytes)) stream_ = add("stream", {0, 1}, true);
     if (threads_ > 1 && stage_.spatial_points() > lanes_) par_ = add("par", {1, 0}, true);
   }
 

@@ -46,7 +46,7 @@ class RowsSketch : public GroupSketch {
     map_width_ = add("mapw", widths, false);
     if (recomputable) inline_ = add("inline", {0, 1}, true);
     const double out = static_cast<double>(last_.store.elements) * last_.store.element_bytes;
-    if (out > static_cast<double>(machine_.l3_bytes) / 2) stream_ = add("stream", {0, 1}, true);
+    if (out > static_cast<double>(machine_.l3_bytes)) stream_ = add("stream", {0, 1}, true);
     if (threads_ > 1 && row_count() > 1) par_ = add("par", {1, 0}, true);
   }
 

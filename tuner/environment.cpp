@@ -28,7 +28,7 @@ schedules::Machine Environment::machine() const {
   if (target.vector_bytes == 64) machine.flops_per_cycle /= 2;  // ...that 512-bit operations occupy together
   machine.l1_bytes = target.l1_bytes;
   machine.l2_bytes = target.l2_bytes;
-  machine.l3_bytes = target.l3_bytes > 0 ? target.l3_bytes : target.l2_bytes * target.cores;
+  machine.l3_bytes = target.l3_bytes > 0 ? target.l3_bytes / 2 : target.l2_bytes * target.cores;
   return machine;
 }
 
