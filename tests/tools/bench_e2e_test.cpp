@@ -45,7 +45,7 @@ TEST_F(Bench, EveryOperatorAgreesWithEveryLibraryThatIsInstalled) {
   for (const char* text : operators) list += std::string(text) + "\n";
   write("operators", list);
   const Json report = json("bench @" + path("operators") + " --threads 1 --rounds 3 " + db() +
-                           " --against onednn,openblas,blis,onnxruntime");
+                           " --against onednn,openblas,blis,libxsmm,onnxruntime");
   ASSERT_EQ(report.at("results").size(), std::size(operators));
   for (const Json& result : report.at("results")) {
     ASSERT_GE(result.at("entries").size(), 2u);

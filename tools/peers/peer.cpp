@@ -15,9 +15,10 @@ struct PeerRow {
 
 const std::vector<PeerRow>& peers() {
   static const std::vector<PeerRow> rows = {
-      {"onednn", open_onednn},
+      {"onednn", [] { return open_adapter("onednn", "libdnnl-dev"); }},
       {"openblas", [] { return open_blas("libopenblas.so.0", "openblas_set_num_threads"); }},
       {"blis", [] { return open_blas("libblis.so.4", "bli_thread_set_num_threads"); }},
+      {"libxsmm", [] { return open_adapter("libxsmm", "libxsmm-dev"); }},
       {"onnxruntime", open_onnxruntime},
   };
   return rows;

@@ -62,7 +62,8 @@ Expected<std::unique_ptr<Peer>, Error> open_peer(const std::string& name);
 
 // One file each.
 Expected<std::unique_ptr<Peer>, Error> open_blas(const std::string& library, std::string_view threads_symbol);
-Expected<std::unique_ptr<Peer>, Error> open_onednn();
+/// The peer of the module tunesmith-peer-<name>.so; `package` is what to install where it was not built.
+Expected<std::unique_ptr<Peer>, Error> open_adapter(const std::string& name, const std::string& package);
 Expected<std::unique_ptr<Peer>, Error> open_onnxruntime();
 
 }  // namespace tunesmith::tools
