@@ -45,7 +45,7 @@ TEST_F(Bench, EveryOperatorAgreesWithEveryLibraryThatIsInstalled) {
   for (const char* text : operators) list += std::string(text) + "\n";
   write("operators", list);
   const Json report = json("bench @" + path("operators") + " --threads 1 --rounds 3 " + db() +
-                           " --against onednn,openblas,blis,libxsmm,onnxruntime");
+                           " --against onednn,openblas,blis,libxsmm,onnxruntime,loops");
   ASSERT_EQ(report.at("results").size(), std::size(operators));
   for (const Json& result : report.at("results")) {
     ASSERT_GE(result.at("entries").size(), 2u);
@@ -56,6 +56,17 @@ TEST_F(Bench, EveryOperatorAgreesWithEveryLibraryThatIsInstalled) {
   }
   // A library that takes part says which one it is.
   for (const auto& [name, version] : report.at("machine").at("peers").items()) EXPECT_NE(version, "") << name;
+}
+
+TEST_F(Bench, PlainLoopsTakePartWhereTheyHaveAForm) {
+  auto names = [&](const std::string& op) {
+    std::vector<std::string> result;
+    const Json report = json("bench " + op + " --threads 1 --rounds 3 --against loops " + db());
+    for (const Json& entry : report.at("results").at(0).at("entries")) result.push_back(entry.at("name"));
+    return result;
+  };
+  EXPECT_EQ(names(small).back(), "loops");
+  EXPECT_EQ(names("matmul:m=8,n=8,k=8,dtype=f16").back(), "tunesmith-default") << "C++ has no half";
 }
 
 TEST_F(Bench, TheReportSaysWhatWasMeasured) {

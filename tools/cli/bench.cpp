@@ -108,6 +108,7 @@ std::unique_ptr<ModelRun> compile(const Workload& workload, const std::vector<ir
 PeerWork peer_work(const Workload& workload, const std::vector<ir::HostTensor>& inputs,
                    std::int32_t threads) {
   PeerWork work{.op = workload.op ? &*workload.op : nullptr,
+                .graph = &workload.graph,
                 .model_path = workload.model_path,
                 .operands = {},
                 .output_shapes = {},

@@ -1,5 +1,5 @@
-// Peers whose interface exists as headers only: adapters are modules of their own, built beside the program where
-// the headers are installed, and loaded here.
+// Peers whose interface exists as headers only: adapters are modules of their own, built beside the program
+// where the headers are installed, and loaded here.
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -14,7 +14,8 @@ Expected<std::unique_ptr<Peer>, Error> open_adapter(const std::string& name, con
   const auto beside = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
   const std::string module = (beside / fmt::format("tunesmith-peer-{}.so", name)).string();
   if (!std::filesystem::exists(module))
-    return Unexpected(make_error("{}'s adapter was not built; install {} and configure again", name, package));
+    return Unexpected(
+        make_error("{}'s adapter was not built; install {} and configure again", name, package));
   // Never closed: libraries keep threads of their own.
   void* handle = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return Unexpected(make_error("cannot load '{}': {}", module, ::dlerror()));

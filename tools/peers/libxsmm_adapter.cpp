@@ -1,5 +1,5 @@
-// libxsmm: small products by kernels that it generates for their size. A module of its own, because the library is
-// static and has headers only; built where these are installed. Runs on one thread.
+// libxsmm: small products by kernels that it generates for their size. A module of its own, because the
+// library is static and has headers only; built where these are installed. Runs on one thread.
 #include <libxsmm.h>
 
 #include <chrono>

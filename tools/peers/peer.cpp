@@ -20,6 +20,7 @@ const std::vector<PeerRow>& peers() {
       {"blis", [] { return open_blas("libblis.so.4", "bli_thread_set_num_threads"); }},
       {"libxsmm", [] { return open_adapter("libxsmm", "libxsmm-dev"); }},
       {"onnxruntime", open_onnxruntime},
+      {"loops", open_loops},
   };
   return rows;
 }

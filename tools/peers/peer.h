@@ -27,6 +27,7 @@ struct PeerOperand {
 /// What to run: an operator text or a model file.
 struct PeerWork {
   const OpText* op = nullptr;  // null: the model file
+  const tracer::Graph* graph = nullptr;
   std::string model_path;
   std::vector<PeerOperand> operands;
   std::vector<std::vector<std::int64_t>> output_shapes;
@@ -65,5 +66,6 @@ Expected<std::unique_ptr<Peer>, Error> open_blas(const std::string& library, std
 /// The peer of the module tunesmith-peer-<name>.so; `package` is what to install where it was not built.
 Expected<std::unique_ptr<Peer>, Error> open_adapter(const std::string& name, const std::string& package);
 Expected<std::unique_ptr<Peer>, Error> open_onnxruntime();
+Expected<std::unique_ptr<Peer>, Error> open_loops();
 
 }  // namespace tunesmith::tools
