@@ -32,7 +32,7 @@ class AliasMap {
   std::map<ValueId, ValueId> source_;
 };
 
-/// Bytes that a value takes in memory, with the padding of its layout.
+/// Bytes that a value takes in memory, in whatever order its layout says.
 std::int64_t stored_bytes(const Program& program, ValueId value) {
   const tracer::TensorType& type = program.graph.type(value);
   ir::Buffer buffer;
@@ -165,7 +165,7 @@ void CompiledModel::run_host_step(std::size_t s) {
     std::memcpy(tensor.mutable_bytes(), arguments_[s][i], tensor.byte_size());
     inputs.push_back(std::move(tensor));
   }
-  const auto results = tracer::evaluate_op(op.kind, inputs, op.attributes);
+  const auto results = tracer::evaluate_op(op, inputs);
   for (std::size_t i = 0; i < step.outputs.size(); ++i)
     std::memcpy(arguments_[s][step.inputs.size() + i], results.at(step.outputs[i].output).bytes(),
                 results.at(step.outputs[i].output).byte_size());

@@ -35,7 +35,7 @@ std::string without_spaces(std::string_view text) {
 Labels parse_labels(std::string_view text, std::size_t ellipsis_rank, std::string_view equation) {
   Labels labels;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text.substr(i, 3) == "...") {
+    if (text.substr(i, 3) == "..." && text.find("...") == i) {
       for (std::size_t e = ellipsis_rank; e-- > 0;) labels.push_back(ellipsis_base + static_cast<Label>(e));
       i += 2;
     } else if ((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z')) {

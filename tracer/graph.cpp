@@ -122,6 +122,10 @@ bool is_static(const Shape& shape) {
 
 std::string_view to_string(OpKind kind) { return op_row(kind).name; }
 
+std::string describe(OpKind kind, std::string_view name) {
+  return name.empty() ? std::string(to_string(kind)) : fmt::format("{} '{}'", to_string(kind), name);
+}
+
 Attributes::Attributes(std::initializer_list<std::pair<std::string, AttributeValue>> list) {
   for (const auto& [name, value] : list) set(name, value);
 }
@@ -208,7 +212,7 @@ ValueId Graph::add_constant(HostTensor data, std::string name) {
 ValueId Graph::add(OpKind kind, std::vector<ValueId> inputs, Attributes attributes, std::string name) {
   const OpRow& row = op_row(kind);
   TS_CHECK(row.infer != nullptr, "inputs and constants have functions of their own");
-  const std::string where = name.empty() ? std::string(row.name) : fmt::format("{} '{}'", row.name, name);
+  const std::string where = describe(kind, name);
   const int count = static_cast<int>(inputs.size());
   if (count < row.min_inputs || (row.max_inputs >= 0 && count > row.max_inputs))
     throw_user_error("{}: takes {} to {} operands, {} were given", where, row.min_inputs, row.max_inputs,
@@ -240,7 +244,7 @@ ValueId Graph::add(OpKind kind, std::vector<ValueId> inputs, Attributes attribut
   }
   op.inputs = std::move(inputs);
   op.attributes = std::move(attributes);
-  op.name = std::move(name);
+  op.name = name.empty() ? scope_name_ : std::move(name);
   return intern(std::move(op));
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -26,7 +27,7 @@ using ir::HostTensor;
 using Dim = ir::Expr;
 using Shape = std::vector<Dim>;
 
-/// A static shape as dims, and back. to_ints throws a UserError that names the symbol that is not bound.
+/// A static shape as dims, and back. to_ints throws a UserError that says which dimension is symbolic.
 Shape to_shape(const std::vector<std::int64_t>& dims);
 std::vector<std::int64_t> to_ints(const Shape& shape);
 bool is_static(const Shape& shape);
@@ -134,6 +135,9 @@ struct Op {
   std::string name;  // for messages (input name, ONNX node name); no part of the identity save for inputs
 };
 
+/// What messages call an operator: its kind, and its name where it has one.
+std::string describe(OpKind kind, std::string_view name);
+
 class Graph {
  public:
   /// Symbolic dimensions of the graph by name; adding a name again returns the same variable.
@@ -141,7 +145,8 @@ class Graph {
   ValueId add_input(std::string name, TensorType type);
   ValueId add_constant(HostTensor data, std::string name = {});
   /// Infers the output types by the operator table. Throws a UserError that names the operator, `name` and
-  /// the operand at fault when the operands do not fit.
+  /// the operand at fault when the operands do not fit. Without a name the operator takes that of the
+  /// innermost NameScope.
   ValueId add(OpKind kind, std::vector<ValueId> inputs, Attributes attributes = {}, std::string name = {});
   void add_output(std::string name, ValueId value);
 
@@ -162,6 +167,21 @@ class Graph {
   /// Readable text, one operator a line.
   std::string print() const;
 
+  /// While it lives, operators that are added without a name get this one, the ONNX node's that they are part
+  /// of. Scopes nest. REQUIRES: the graph outlives it and is not moved.
+  class [[nodiscard]] NameScope {
+   public:
+    NameScope(Graph& graph, std::string name)
+        : graph_(graph), around_(std::exchange(graph.scope_name_, std::move(name))) {}
+    ~NameScope() { graph_.scope_name_ = std::move(around_); }
+    NameScope(const NameScope&) = delete;
+    NameScope& operator=(const NameScope&) = delete;
+
+   private:
+    Graph& graph_;
+    std::string around_;
+  };
+
  private:
   ValueId intern(Op op);
 
@@ -170,6 +190,7 @@ class Graph {
   std::vector<Output> outputs_;
   ir::VarTable symbols_;
   std::unordered_multimap<std::uint64_t, OpId> interned_;
+  std::string scope_name_;
 };
 
 }  // namespace tunesmith::tracer

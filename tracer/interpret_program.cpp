@@ -61,7 +61,7 @@ class ProgramInterpreter {
     const Op& op = graph_.op(step.host_op);
     std::vector<HostTensor> inputs;
     for (ValueId input : op.inputs) inputs.push_back(logical(input));
-    const auto results = evaluate_op(op.kind, inputs, op.attributes);
+    const auto results = evaluate_op(op, inputs);
     for (std::uint32_t o = 0; o < results.size(); ++o) bytes_[{step.host_op, o}] = results[o];
   }
 

@@ -96,6 +96,14 @@ std::vector<HostTensor> evaluate_op(OpKind kind, std::span<const HostTensor> ope
   return empty;  // nothing to compute, however long the other axes are
 }
 
+std::vector<HostTensor> evaluate_op(const Op& op, std::span<const HostTensor> operands) {
+  try {
+    return evaluate_op(op.kind, operands, op.attributes);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{}: {}", describe(op.kind, op.name), error.what()));
+  }
+}
+
 std::vector<HostTensor> evaluate_reference(const Graph& graph, std::span<const HostTensor> inputs) {
   if (inputs.size() != graph.inputs().size())
     throw_user_error("the graph takes {} inputs, {} were given", graph.inputs().size(), inputs.size());
@@ -113,7 +121,7 @@ std::vector<HostTensor> evaluate_reference(const Graph& graph, std::span<const H
     }
     std::vector<HostTensor> operands;
     for (const ValueId input : op.inputs) operands.push_back(values[index_of(input.op)].at(input.output));
-    values[i] = evaluate_op(op.kind, operands, op.attributes);
+    values[i] = evaluate_op(op, operands);
   }
   std::vector<HostTensor> outputs;
   for (const Graph::Output& output : graph.outputs())

@@ -49,6 +49,8 @@ const OpRow& op_row(OpKind kind);
 /// UserError where it has no result for its values (an index out of range, an integer division by zero).
 std::vector<HostTensor> evaluate_op(OpKind kind, std::span<const HostTensor> operands,
                                     const Attributes& attributes);
+/// The same for an operator of a graph; the error names it.
+std::vector<HostTensor> evaluate_op(const Op& op, std::span<const HostTensor> operands);
 
 /// Evaluates a whole graph with the reference implementations; `inputs` in the order of graph.inputs(),
 /// results in the order of graph.outputs(). Throws a UserError for inputs that do not fit, and where an

@@ -69,8 +69,8 @@ Program make_program(const Graph& graph, const FuseOptions& options = {});
 /// have.
 Graph bind_symbols(const Graph& graph, const std::unordered_map<std::string, std::int64_t>& values);
 
-/// Runs the program with the interpreter of kernels and the reference of host operators: slow, the oracle of
-/// tests and of `--check`. `inputs` in the order of program.graph.inputs(); outputs in the order of
+/// Runs the program with the interpreter of kernels and the reference of host operators: slow, for tests of
+/// the graph passes. `inputs` in the order of program.graph.inputs(); outputs in the order of
 /// program.graph.outputs(). Throws a UserError where an input does not have the type of the graph's input.
 std::vector<HostTensor> interpret_program(const Program& program, std::span<const HostTensor> inputs);
 

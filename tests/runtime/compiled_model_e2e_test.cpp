@@ -244,7 +244,7 @@ TEST(CompiledModel, AFailureOfTheHostLeavesTheModelUsable) {
         tracer::Graph& g = x.graph();
         tracer::Attributes axis{{"axis", std::int64_t{0}}, {"reduction", std::string("none")}};
         return Tensor(g, g.add(tracer::OpKind::scatter_elements,
-                               {x.value(), places.value(), (x * 2.0).value()}, axis)) +
+                               {x.value(), places.value(), (x * 2.0).value()}, axis, "put")) +
                1.0;
       },
       {{f32, {4}}, {DType::i64, {4}}});
@@ -254,7 +254,7 @@ TEST(CompiledModel, AFailureOfTheHostLeavesTheModelUsable) {
   expect_close(model->run(inputs), tracer::evaluate_reference(graph, inputs));
   std::vector<HostTensor> bad = inputs;
   bad[1].set_int(2, 99);
-  EXPECT_THAT(refusal([&] { (void)model->run(bad); }), HasSubstr("99"));
+  EXPECT_THAT(refusal([&] { (void)model->run(bad); }), HasSubstr("scatter_elements 'put': index 99"));
   expect_close(model->run(inputs), tracer::evaluate_reference(graph, inputs));
 }
 

@@ -61,6 +61,9 @@ TEST(Einsum, Refusals) {
   EXPECT_THAT(refusal({m}, einsum("ij->k")), HasSubstr("that no operand has"));
   EXPECT_THAT(refusal({m}, einsum("ij->ii")), HasSubstr("twice"));
   EXPECT_THAT(refusal({m}, einsum("i1->i")), HasSubstr("unexpected '1'"));
+  const InputType cube{DType::f32, {2, 2, 2}};
+  EXPECT_THAT(refusal({cube}, einsum("......->...")), HasSubstr("unexpected '.'"));
+  EXPECT_THAT(refusal({m}, einsum("...i->......")), HasSubstr("unexpected '.'"));
   EXPECT_THAT(refusal({m}, einsum("ii->i")), HasSubstr("extents 2 and 3"));
   EXPECT_THAT(refusal({m, m}, einsum("ij,jk->ik")),
               HasSubstr("the label 'j' stands for the extents 3 and 2"));

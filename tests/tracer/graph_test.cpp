@@ -36,6 +36,24 @@ TEST(Graph, NamesOfOperatorsAreNoPartOfTheirIdentity) {
   EXPECT_EQ(g.op(a).name, "first");
 }
 
+TEST(Graph, NameScopesNameWhatHasNoName) {
+  Graph g;
+  const ValueId x = g.add_input("x", {DType::f32, {4}});
+  auto name_of_unary = [&](UnaryOp op) { return g.op(ops::unary(g, op, x)).name; };
+  {
+    const Graph::NameScope outer(g, "outer");
+    EXPECT_EQ(name_of_unary(UnaryOp::exp), "outer");
+    {
+      const Graph::NameScope inner(g, "inner");
+      EXPECT_EQ(name_of_unary(UnaryOp::log), "inner");
+      EXPECT_EQ(name_of_unary(UnaryOp::exp), "outer") << "the operator that is there";
+    }
+    EXPECT_EQ(name_of_unary(UnaryOp::sqrt), "outer");
+    EXPECT_EQ(g.op(g.add(OpKind::unary, {x}, {{"op", std::string("sin")}}, "own")).name, "own");
+  }
+  EXPECT_EQ(name_of_unary(UnaryOp::neg), "");
+}
+
 TEST(Graph, ConstantsAreSharedByContent) {
   Graph g;
   const ValueId a = g.add_constant(testing::counting({3}));

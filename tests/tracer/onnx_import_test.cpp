@@ -7,6 +7,7 @@
 
 #include "tests/tracer/onnx_import_run.h"
 #include "tracer/op_table.h"
+#include "tracer/program.h"
 
 namespace tunesmith::tracer {
 namespace {
@@ -175,6 +176,9 @@ TEST(OnnxImport, NamesAnOutputThatNobodyComputes) {
   text = relu();
   text.nodes[0].outputs = {"y", "extra"};
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("(Relu)"), HasSubstr("'extra'")));
+  text = relu();
+  text.outputs.clear();
+  EXPECT_THAT(refusal(text), HasSubstr("'m.onnx': the model has no outputs"));
 }
 
 TEST(OnnxImport, NamesAValueThatIsDefinedTwice) {
@@ -201,6 +205,8 @@ TEST(OnnxImport, NamesATensorWhoseDataAreMissing) {
   text.initializers = {f32_tensor("w", {-3}, {1})};
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("-3")));
   text.initializers = {f32_tensor("w", {1 << 30, 1 << 30, 1 << 30}, {1})};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("out of range")));
+  text.initializers = {f32_tensor("w", {1 << 17, 1 << 16}, {1})};
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("tensor 'w'"), HasSubstr("out of range")));
   text.initializers = {f32_tensor("w", {1 << 16, 1 << 16}, {1})};  // must not ask for 16 GiB first
   EXPECT_THAT(refusal(text), HasSubstr("has 1 values"));
@@ -263,6 +269,52 @@ TEST(OnnxImport, DynamicDimensionsAreSymbolsUntilTheyAreGiven) {
   EXPECT_EQ(to_ints(by_shape.type(by_shape.outputs()[0].value).shape), (Dims{5, 3}));
   const Graph by_name = import_text(text, {.symbols = {{"n", 7}}});
   EXPECT_EQ(to_ints(by_name.type(by_name.outputs()[0].value).shape), (Dims{7, 3}));
+}
+
+TEST(OnnxImport, ANamedDimensionHasOneSize) {
+  const ModelText text{
+      {{"Add", {"a", "b"}, {"y"}}}, {value_info("a", {-1, 3}), value_info("b", {-1, 3})}, {y23}};
+  const Graph graph = import_text(text, {.shapes = {{"b", {5, 3}}}});  // a's follows
+  EXPECT_EQ(to_ints(graph.op(graph.inputs()[0]).outputs[0].shape), (Dims{5, 3}));
+  EXPECT_THAT(refusal(text, {.shapes = {{"a", {3, 3}}, {"b", {4, 3}}}}),
+              HasSubstr("dimension 'n' of input 'a' is 3, that of input 'b' 4"));
+  EXPECT_THAT(refusal(text, {.shapes = {{"b", {4, 3}}}, .values = {{"a", f32({1, 3}, {1, 2, 3})}}}),
+              HasSubstr("dimension 'n' of input 'a' is 1, that of input 'b' 4"));
+  EXPECT_THAT(refusal(text, {.shapes = {{"b", {4, 3}}}, .symbols = {{"n", 7}}}),
+              HasSubstr("dimension 'n' is given as 7, that of input 'b' 4"));
+}
+
+TEST(OnnxImport, OperatorsCarryTheNamesOfTheirNodes) {
+  const Message branch = graph_message({{{"Neg", {"x"}, {"r"}, {}, "inner"}}, {}, {value_info("r", {2, 3})}});
+  const ModelText text{{{"If",
+                         {"c"},
+                         {"t"},
+                         {graph_attribute("then_branch", branch), graph_attribute("else_branch", branch)},
+                         "outer"},
+                        {"Celu", {"t"}, {"u"}, {}, "made of several"},
+                        {"Exp", {"u"}, {"y"}, {}, ""}},
+                       {x23},
+                       {y23},
+                       {bool_tensor("c", {}, {1})}};
+  const Graph graph = import_text(text);
+  EXPECT_THAT(graph.print(), AllOf(HasSubstr("{op=neg}  # inner"), Not(HasSubstr("outer")),
+                                   HasSubstr("{op=expm1}  # made of several"), HasSubstr("{op=exp}  # y")));
+}
+
+TEST(OnnxImport, ErrorsOfConstantsNameTheNode) {
+  ModelText text{{{"Div", {"one", "zero"}, {"q"}, {}, "quotient"}},
+                 {},
+                 {value_info("q", {1}, onnx_i64)},
+                 {i64_tensor("one", {1}, {1}), i64_tensor("zero", {1}, {0})}};
+  try {
+    make_program(import_text(text));
+    ADD_FAILURE() << "made a program";
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("binary 'quotient': "));
+  }
+  text.nodes.push_back({"Reshape", {"x", "q"}, {"y"}, {}, "r"});
+  text.inputs = {x23};
+  EXPECT_THAT(refusal(text), AllOf(HasSubstr("node 'r' (Reshape"), HasSubstr("binary 'quotient': ")));
 }
 
 TEST(OnnxImport, AnInputThatDecidesAShapeCanBeFixed) {

@@ -37,6 +37,35 @@ TEST(OnnxOperatorSets, AnAttributeOfAnotherSetNamesBoth) {
   EXPECT_THAT(refusal(one(pads, 13)), AllOf(HasSubstr("'value'"), HasSubstr("before opset 11")));
 }
 
+TEST(OnnxOperatorSets, AnOperatorThatWasRemovedNamesBoth) {
+  ModelText scatter = one({"Scatter", {"x", "i", "x"}, {"y"}}, 10);
+  scatter.initializers = {i64_tensor("i", {2, 3}, {0, 0, 0, 1, 1, 1})};
+  EXPECT_NO_THROW(import_text(scatter));
+  scatter.opset = 11;
+  EXPECT_THAT(refusal(scatter), AllOf(HasSubstr("(Scatter, opset 11)"), HasSubstr("before opset 11 only")));
+  ModelText upsample = one({"Upsample", {"x", "s"}, {"y"}}, 9);
+  upsample.initializers = {f32_tensor("s", {2}, {1, 2})};
+  EXPECT_NO_THROW(import_text(upsample));
+  upsample.opset = 10;
+  EXPECT_THAT(refusal(upsample), AllOf(HasSubstr("(Upsample, opset 10)"), HasSubstr("before opset 10 only")));
+}
+
+TEST(OnnxOperatorSets, AnOperandOfALaterSetNamesBoth) {
+  ModelText squeeze = one({"Squeeze", {"x", "axes"}, {"y"}}, 13, {value_info("x", {1, 3})});
+  squeeze.initializers = {i64_tensor("axes", {1}, {0})};
+  EXPECT_NO_THROW(import_text(squeeze));
+  squeeze.opset = 12;
+  EXPECT_THAT(refusal(squeeze),
+              AllOf(HasSubstr("(Squeeze, opset 12)"), HasSubstr("operand 1 exists since opset 13"),
+                    HasSubstr("declares opset 12")));
+  ModelText clip = one({"Clip", {"x", "", "top"}, {"y"}}, 10);
+  clip.initializers = {f32_tensor("top", {}, {1})};
+  EXPECT_THAT(refusal(clip), HasSubstr("operand 2 exists since opset 11"));
+  clip.opset = 11;
+  clip.nodes[0].attributes = {int_attribute("#1", 1)};  // how the tables write an operand
+  EXPECT_THAT(refusal(clip), HasSubstr("attribute '#1' is not supported"));
+}
+
 TEST(OnnxOperatorSets, TheOldBroadcastIsOfSetsBeforeSeven) {
   const NodeText add{"Add", {"x", "b"}, {"y"}, {int_attribute("broadcast", 1), int_attribute("axis", 0)}};
   const ModelText old = one(add, 6, {x23, value_info("b", {2})});

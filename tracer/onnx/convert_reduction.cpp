@@ -46,7 +46,7 @@ Values arg_min(const Node& n) {
                        n.integer("select_last_index", 0) != 0)};
 }
 
-constexpr std::string_view reduce_attributes = "axes<18 keepdims noop_with_empty_axes@18";
+constexpr std::string_view reduce_attributes = "axes<18 keepdims noop_with_empty_axes@18 #1@18";
 constexpr Conversion table[] = {
     {"ArgMax", 1, "axis keepdims select_last_index@12", arg_max},
     {"ArgMin", 1, "axis keepdims select_last_index@12", arg_min},
@@ -58,7 +58,7 @@ constexpr Conversion table[] = {
     {"ReduceMean", 1, reduce_attributes, reduce<"mean">},
     {"ReduceMin", 1, reduce_attributes, reduce<"min">},
     {"ReduceProd", 1, reduce_attributes, reduce<"prod">},
-    {"ReduceSum", 1, "axes<13 keepdims noop_with_empty_axes@13", reduce<"sum">},
+    {"ReduceSum", 1, "axes<13 keepdims noop_with_empty_axes@13 #1@13", reduce<"sum">},
     {"ReduceSumSquare", 1, reduce_attributes, reduce<"sum_square">},
 };
 

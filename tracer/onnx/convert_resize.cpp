@@ -122,9 +122,9 @@ Values resize(const Node& n) {
 constexpr Conversion table[] = {
     {"Resize", 10,
      "antialias@18 axes@18 coordinate_transformation_mode@11 cubic_coeff_a@11 exclude_outside@11 "
-     "extrapolation_value@11 keep_aspect_ratio_policy@18 mode nearest_mode@11",
+     "extrapolation_value@11 keep_aspect_ratio_policy@18 mode nearest_mode@11 #2@11 #3@11",
      resize},
-    {"Upsample", 1, "mode scales@7<9", resize},
+    {"Upsample", 1, "mode scales@7<9 #1@9", resize, 10},
 };
 
 }  // namespace

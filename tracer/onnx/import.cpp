@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <unordered_map>
@@ -95,6 +96,11 @@ std::vector<char> read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+/// The name of a dynamic dimension that the model gives one, else empty.
+std::string_view name_of(const onnx::TensorShapeProto::Dimension& dim) {
+  return dim.has_dim_param() && dim.dim_param() != "?" ? std::string_view(dim.dim_param()) : "";
+}
+
 class Importer {
  public:
   Importer(const onnx::ModelProto& model, std::string folder, const ImportOptions& options)
@@ -104,9 +110,11 @@ class Importer {
     opset_ = opset_of(model_.opset_import());
     const onnx::GraphProto& proto = model_.graph();
     if (proto.node_size() == 0 && proto.output_size() == 0) throw_user_error("the file holds no graph");
+    if (proto.output_size() == 0) throw_user_error("the model has no outputs");
     check_options();
     Scope scope;
     add_initializers(proto, scope);
+    bind_dimensions();
     for (const onnx::ValueInfoProto* input : inputs_of(proto)) scope.define(input->name(), add_input(*input));
     add_nodes(proto.node(), scope, opset_, 0);
     for (const onnx::ValueInfoProto& output : proto.output()) {
@@ -153,6 +161,34 @@ class Importer {
       throw_user_error("the model has no input '{}'; its inputs are: {}", name, fmt::join(names, ", "));
   }
 
+  /// Named dimensions get their values from the options and from the shapes that inputs are given, which must
+  /// agree.
+  void bind_dimensions() {
+    for (const auto& [name, value] : options_.symbols)
+      dimensions_.emplace(name, BoundDimension{value, "is given as"});
+    for (const onnx::ValueInfoProto* input : inputs_of(model_.graph())) {
+      const auto shape = options_.shapes.find(input->name());
+      const auto value = options_.values.find(input->name());
+      if (value != options_.values.end())
+        bind_dimensions(*input, value->second.shape());
+      else if (shape != options_.shapes.end())
+        bind_dimensions(*input, shape->second);
+    }
+  }
+
+  void bind_dimensions(const onnx::ValueInfoProto& input, const std::vector<std::int64_t>& given) {
+    const auto& dims = input.type().tensor_type().shape().dim();
+    for (int d = 0; d < dims.size() && d < std::ssize(given); ++d) {
+      if (name_of(dims[d]).empty()) continue;
+      const std::int64_t value = given[static_cast<std::size_t>(d)];
+      const auto [known, added] = dimensions_.emplace(
+          name_of(dims[d]), BoundDimension{value, fmt::format("of input '{}' is", input.name())});
+      if (!added && known->second.value != value)
+        throw_user_error("dimension '{}' {} {}, that of input '{}' {}", known->first, known->second.source,
+                         known->second.value, input.name(), value);
+    }
+  }
+
   ValueId fixed_input(const onnx::ValueInfoProto& input, const HostTensor& value) {
     const auto& type = input.type().tensor_type();
     bool fits = value.dtype() == dtype_of(type.elem_type()) &&
@@ -195,11 +231,10 @@ class Importer {
       } else if (fixed || (dim.has_dim_value() && dim.dim_value() == 0)) {
         shape.emplace_back(dim.dim_value());
       } else {
-        const std::string name = dim.has_dim_param() && dim.dim_param() != "?" && !dim.dim_param().empty()
-                                     ? dim.dim_param()
-                                     : fmt::format("{}.{}", input.name(), d);
-        const auto bound = options_.symbols.find(name);
-        shape.push_back(bound != options_.symbols.end() ? Dim(bound->second) : graph_.symbol(name));
+        const std::string name =
+            name_of(dim).empty() ? fmt::format("{}.{}", input.name(), d) : std::string(name_of(dim));
+        const auto bound = dimensions_.find(name);
+        shape.push_back(bound != dimensions_.end() ? Dim(bound->second.value) : graph_.symbol(name));
       }
     }
     if (is_static(shape)) require_size(to_ints(shape));
@@ -235,6 +270,7 @@ class Importer {
   std::vector<ValueId> convert(const onnx::NodeProto& proto, std::vector<std::optional<ValueId>> inputs,
                                Scope& scope, std::int64_t opset, int depth) {
     const Node node(proto, graph_, folder_, opset, folder_path_, std::move(inputs));
+    const Graph::NameScope named(graph_, node.name());
     try {
       if (++converted_ > most_nodes)
         node.refuse("calls and loops written out have more than {} nodes", most_nodes);
@@ -360,6 +396,11 @@ class Importer {
   const ImportOptions& options_;
   Graph graph_;
   ConstantFolder folder_{graph_};
+  struct BoundDimension {
+    std::int64_t value;
+    std::string source;  // for messages: who says so
+  };
+  std::map<std::string, BoundDimension, std::less<>> dimensions_;  // by name
   std::int64_t opset_ = 0;
   std::int64_t converted_ = 0;  // nodes
 };

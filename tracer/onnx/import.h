@@ -18,7 +18,8 @@
 namespace tunesmith::tracer {
 
 struct ImportOptions {
-  /// Shapes of inputs by name; they replace dynamic dimensions and must agree with fixed ones.
+  /// Shapes of inputs by name; they replace dynamic dimensions and must agree with fixed ones. They also give
+  /// named dimensions (dim_param) their values, for all inputs: two values for one name are refused.
   std::map<std::string, std::vector<std::int64_t>> shapes = {};
   /// Values of named dimensions (dim_param).
   std::map<std::string, std::int64_t> symbols = {};

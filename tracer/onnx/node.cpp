@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include "tracer/onnx/tensor_proto.h"
 #include "tracer/op_table.h"
@@ -43,7 +42,7 @@ std::variant<ConstantFolder::Results, OpId> ConstantFolder::results_or_operand(c
     if (!operand->second) return Results{};
     operands.push_back(operand->second->at(input.output));
   }
-  return Results{evaluate_op(op.kind, operands, op.attributes)};
+  return Results{evaluate_op(op, operands)};
 }
 
 std::optional<HostTensor> ConstantFolder::value_of(ValueId value) {
@@ -73,11 +72,12 @@ Node::Node(const onnx::NodeProto& proto, Graph& graph, ConstantFolder& folder, s
       inputs_(std::move(inputs)),
       read_(inputs_.size(), false) {}
 
+const std::string& Node::name() const {
+  return proto_.name().empty() && proto_.output_size() > 0 ? proto_.output(0) : proto_.name();
+}
+
 std::string Node::where() const {
-  const std::string name = !proto_.name().empty()     ? proto_.name()
-                           : proto_.output_size() > 0 ? proto_.output(0)
-                                                      : "";
-  return fmt::format("node '{}' ({}, opset {})", name, proto_.op_type(), opset_);
+  return fmt::format("node '{}' ({}, opset {})", name(), proto_.op_type(), opset_);
 }
 
 ValueId Node::input(std::size_t i) const {
@@ -272,9 +272,18 @@ std::optional<ListedAttribute> find_listed(std::string_view attributes, std::str
 void require_listed(const Node& node, const Conversion& row) {
   if (node.opset() < row.since)
     node.refuse("this operator exists since opset {}, the model declares opset {}", row.since, node.opset());
+  if (node.opset() >= row.until)
+    node.refuse("this operator exists before opset {} only, the model declares opset {}", row.until,
+                node.opset());
+  for (std::size_t i = 0; i < node.input_count(); ++i)
+    if (const auto listed = find_listed(row.attributes, fmt::format("#{}", i));
+        listed && node.has_input(i) && node.opset() < listed->since)
+      node.refuse("operand {} exists since opset {}, the model declares opset {}", i, listed->since,
+                  node.opset());
   for (const onnx::AttributeProto& attribute : node.proto().attribute()) {
     const auto listed = find_listed(row.attributes, attribute.name());
-    if (!listed) node.refuse("attribute '{}' is not supported", attribute.name());
+    if (!listed || attribute.name().starts_with('#'))
+      node.refuse("attribute '{}' is not supported", attribute.name());
     if (node.opset() < listed->since)
       node.refuse("attribute '{}' exists since opset {}, the model declares opset {}", attribute.name(),
                   listed->since, node.opset());

@@ -3,6 +3,7 @@
 
 #include <onnx.pb.h>
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "ir/support/error.h"
 #include "tracer/graph.h"
+#include "tracer/onnx/tensor_proto.h"
 #include "tracer/ops/build.h"
 
 namespace tunesmith::tracer {
@@ -33,8 +35,6 @@ class ConstantFolder {
   std::unordered_map<OpId, Results> known_;
 };
 
-/// The most elements that a tensor may have: products of an extent and an attribute fit into 63 bits.
-inline constexpr std::int64_t most_elements = std::int64_t{1} << 32;
 /// Throws a UserError when a tensor of that shape would be larger, or an extent is negative.
 void require_size(std::span<const std::int64_t> shape);
 
@@ -103,6 +103,8 @@ class Node {
   /// The dtype to compute in where an attribute asks for a float type at least as precise: f64 where it does,
   /// else f32, which no narrower one exceeds.
   DType computing_dtype(std::string_view attribute) const;
+  /// The node's name; of a node without one, its first result's.
+  const std::string& name() const;
   std::string where() const;
 
  private:
@@ -125,14 +127,17 @@ bool lists(std::string_view names, std::string_view name);
 using ConvertFn = std::vector<ValueId> (*)(const Node& node);
 
 /// One ONNX operator. `attributes` are those that it takes, separated by spaces, each with the operator sets
-/// that have it: "k@13" from 13 on, "k<13" before 13, "k@2<11" both, "k" always.
+/// that have it: "k@13" from 13 on, "k<13" before 13, "k@2<11" both, "k" always. "#1@13": operand 1 from 13
+/// on; operands that are not listed are those of every operator set.
 struct Conversion {
   std::string_view name;
   std::int64_t since;  // the operator set that brought it
   std::string_view attributes;
   ConvertFn convert;
+  std::int64_t until = std::numeric_limits<std::int64_t>::max();  // the operator set that removed it
 };
-/// Refuses a node whose operator or attributes its operator set does not have, or that the row does not list.
+/// Refuses a node whose operator, attributes or operands its operator set does not have, or whose attributes
+/// the row does not list.
 void require_listed(const Node& node, const Conversion& row);
 
 std::span<const Conversion> attention_conversions();

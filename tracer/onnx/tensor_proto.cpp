@@ -152,7 +152,6 @@ std::int32_t onnx_type_of(DType dtype) {
 }
 
 HostTensor tensor_of(const onnx::TensorProto& proto, const std::string& folder) {
-  constexpr std::int64_t most_elements = std::int64_t{1} << 33;
   std::vector<std::int64_t> shape;
   std::int64_t count = 1;
   for (std::int64_t dim : proto.dims()) {

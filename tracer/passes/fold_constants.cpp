@@ -47,7 +47,7 @@ Graph fold_constants(const Graph& graph) {
     }
     std::vector<HostTensor> inputs;
     for (ValueId input : op.inputs) inputs.push_back(rebuild.graph().op(rebuild(input)).data);
-    const auto results = evaluate_op(op.kind, inputs, op.attributes);
+    const auto results = evaluate_op(op, inputs);
     for (std::uint32_t o = 0; o < results.size(); ++o)
       rebuild.replace({OpId{i}, o}, rebuild.graph().add_constant(results[o], op.name));
   }
