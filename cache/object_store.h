@@ -36,6 +36,9 @@ class ObjectStore {
 
 inline constexpr std::uint64_t default_object_store_bytes = std::uint64_t{1} << 30;
 
+/// Where the compiled code of those who use a database lies: "objects.db" beside it.
+std::string object_store_path(const std::string& database_path);
+
 /// Opens or creates the store. A damaged file is made anew; one of another program or of a newer version is
 /// refused and stays.
 Expected<std::unique_ptr<ObjectStore>, Error> open_object_store(

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "cache/location.h"
+#include "cache/object_store.h"
 #include "ir/support/error.h"
 #include "ir/support/log.h"
 #include "runtime/compiled_model.h"
@@ -39,14 +40,26 @@ std::vector<tracer::TensorSpec> specs_of(std::span<const Array> inputs) {
   return specs;
 }
 
+std::string database_path(const JitOptions& options) {
+  return options.database.empty() ? cache::default_database_path() : options.database;
+}
+
 std::shared_ptr<cache::Store> open_store(const JitOptions& options) {
   if (!options.use_database) return nullptr;
-  const std::string path = options.database.empty() ? cache::default_database_path() : options.database;
+  const std::string path = database_path(options);
   const bool writes = options.background_seconds > 0;
   if (!writes && !std::filesystem::exists(path)) return nullptr;
   auto store = cache::open_sqlite(path, writes ? cache::OpenMode::read_write : cache::OpenMode::read_only);
   if (!store) throw UserError(store.error().message);
   return std::move(*store);
+}
+
+/// Null where there is none: compiled code is only a cache, without it everything is compiled again.
+std::shared_ptr<cache::ObjectStore> open_objects(const JitOptions& options) {
+  if (!options.use_database) return nullptr;
+  auto objects = cache::open_object_store(cache::object_store_path(database_path(options)));
+  if (!objects) return nullptr;
+  return std::move(*objects);
 }
 
 tuner::Environment open_environment(const JitOptions& options) {
@@ -82,6 +95,7 @@ struct JitCore::State {
   State(TraceFn trace_fn, JitOptions jit_options)
       : trace(std::move(trace_fn)), options(std::move(jit_options)) {
     model_options.environment = open_environment(options);
+    model_options.objects = open_objects(options);
     model_options.pool = std::make_shared<codegen::ThreadPool>(model_options.environment.threads);
   }
 
@@ -213,11 +227,22 @@ std::size_t JitCore::tuned_count() const {
       std::ranges::count_if(state_->entries, [](const auto& named) { return named.second->tuned; }));
 }
 
+std::size_t JitCore::reused_kernel_count() const {
+  const std::scoped_lock lock(state_->mutex);
+  std::size_t count = 0;
+  for (const auto& [signature, entry] : state_->entries)
+    count +=
+        static_cast<std::size_t>(std::ranges::count_if(entry->model->steps(), &StepInfo::from_object_store));
+  return count;
+}
+
 }  // namespace runtime
 
 Array make_array(std::vector<std::int64_t> shape, std::span<const float> values) {
   std::int64_t count = 1;
-  for (const std::int64_t extent : shape) count *= extent;
+  for (const std::int64_t extent : shape)
+    if (extent < 0 || __builtin_mul_overflow(count, extent, &count))
+      throw_user_error("make_array: no array has the shape [{}]", fmt::join(shape, ", "));
   if (count != static_cast<std::int64_t>(values.size()))
     throw_user_error("make_array: the shape [{}] takes {} values, {} were given", fmt::join(shape, ", "),
                      count, values.size());

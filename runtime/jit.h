@@ -28,7 +28,7 @@ using tracer::Tensor;
 
 struct JitOptions {
   std::int32_t threads = 0;  // that a call may use; 0: one a physical core
-  std::string database;      // path; empty: the default database
+  std::string database;      // path; empty: the default database. Compiled code is kept beside it
   bool use_database = true;  // false: nothing is read or kept (background tuning still serves this object)
   double background_seconds = 0;  // of tuning for each new signature; 0: none
 };
@@ -55,6 +55,8 @@ class JitCore {
   std::size_t signature_count() const;
   /// Those whose kernels background tuning has replaced.
   std::size_t tuned_count() const;
+  /// Kernels of all signatures whose code an earlier program, or this one, had compiled and kept.
+  std::size_t reused_kernel_count() const;
 
  private:
   struct State;
@@ -89,6 +91,7 @@ class JitFunction {
   void wait() const { core_->wait(); }
   std::size_t signature_count() const { return core_->signature_count(); }
   std::size_t tuned_count() const { return core_->tuned_count(); }
+  std::size_t reused_kernel_count() const { return core_->reused_kernel_count(); }
 
  private:
   template <class>
@@ -101,8 +104,8 @@ JitFunction<Fn> jit(Fn fn, JitOptions options = {}) {
   return JitFunction<Fn>(std::move(fn), std::move(options));
 }
 
-/// An array of f32 from values in row-major order. Throws a UserError when their number does not fit to the
-/// shape.
+/// An array of f32 from values in row-major order. Throws a UserError for a shape that no array has, and when
+/// the number of values does not fit to it.
 Array make_array(std::vector<std::int64_t> shape, std::span<const float> values);
 
 }  // namespace tunesmith

@@ -214,6 +214,10 @@ class SqliteObjectStore final : public ObjectStore {
 
 }  // namespace
 
+std::string object_store_path(const std::string& database_path) {
+  return (std::filesystem::path(database_path).parent_path() / "objects.db").string();
+}
+
 Expected<std::unique_ptr<ObjectStore>, Error> open_object_store(const std::string& path,
                                                                 std::uint64_t max_bytes) {
   auto store = std::make_unique<SqliteObjectStore>(path, max_bytes);

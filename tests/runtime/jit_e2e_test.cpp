@@ -153,6 +153,23 @@ TEST(Jit, BetterKernelsAreSwappedInWhileCallsGoOn) {
   expect_right(f(b.x, b.w), b.x, b.w);
 }
 
+TEST(Jit, MakeArrayRefusesShapesThatNoArrayHas) {
+  const std::vector<float> values(4, 1);
+  auto told = [&](std::vector<std::int64_t> shape) -> std::string {
+    try {
+      (void)make_array(std::move(shape), values);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  constexpr std::int64_t huge = std::int64_t{1} << 32;
+  EXPECT_EQ(told({2, 2}), "accepted");
+  EXPECT_THAT(told({-2, -2}), HasSubstr("no array has the shape [-2, -2]"));
+  EXPECT_THAT(told({huge, huge, 4}), HasSubstr("no array has the shape"));
+  EXPECT_THAT(told({2, 3}), HasSubstr("takes 6 values, 4 were given"));
+}
+
 class JitDatabase : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -199,11 +216,26 @@ TEST_F(JitDatabase, TuningIsKeptForLaterPrograms) {
   EXPECT_EQ(record_count(), kept) << "nothing is searched when nothing is asked for";
 }
 
-TEST_F(JitDatabase, ReadingMakesNoFileAndDamageIsNamed) {
+TEST_F(JitDatabase, CompiledCodeIsKeptForLaterPrograms) {
+  const Operands a(5, 7, 3);
+  const auto first = jit(Layer(), options()), second = jit(Layer(), options());
+  expect_right(first(a.x, a.w), a.x, a.w);
+  EXPECT_EQ(first.reused_kernel_count(), 0u);
+  expect_right(second(a.x, a.w), a.x, a.w);
+  EXPECT_EQ(second.reused_kernel_count(), 1u);
+
+  JitOptions without = options();
+  without.use_database = false;
+  const auto third = jit(Layer(), without);
+  expect_right(third(a.x, a.w), a.x, a.w);
+  EXPECT_EQ(third.reused_kernel_count(), 0u);
+}
+
+TEST_F(JitDatabase, ReadingMakesNoDatabaseAndDamageIsNamed) {
   const Operands a(5, 7, 3);
   const auto f = jit(Layer(), options());
   expect_right(f(a.x, a.w), a.x, a.w);
-  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_FALSE(std::filesystem::exists(path()));
 
   std::ofstream(path())
       << "a letter to my grandmother, of more than a hundred bytes, so that it may pass for a file "

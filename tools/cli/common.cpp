@@ -87,8 +87,10 @@ void add_environment_options(CLI::App& command, CommonOptions& options) {
 
 void add_model_options(CLI::App& command, CommonOptions& options) {
   command
-      .add_option("--shape", options.shapes,
-                  "shape of a model input with dynamic dimensions, e.g. x=1x3x224x224")
+      .add_option(
+          "--shape", options.shapes,
+          "shape of a model input with dynamic dimensions, e.g. x=1x3x224x224; a named dimension counts for "
+          "all inputs")
       ->type_name("NAME=AxBxC")
       ->allow_extra_args(false);
   command.add_flag("--fast", options.fast, "fast numerics: algorithms that round differently are allowed");
@@ -137,9 +139,7 @@ tuner::Environment open_environment(const CommonOptions& options, DatabaseUse us
 }
 
 std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& options) {
-  const std::filesystem::path path =
-      std::filesystem::path(database_path(options)).parent_path() / "objects.db";
-  auto opened = cache::open_object_store(path.string());
+  auto opened = cache::open_object_store(cache::object_store_path(database_path(options)));
   if (!opened) return nullptr;  // compiled code is only a cache: without it everything is compiled again
   return std::move(*opened);
 }
