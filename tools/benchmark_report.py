@@ -1,6 +1,7 @@
 """Writes the tables of docs/benchmarks.md from files of `tunesmith bench --json`.
 
-Usage: tools/benchmark_report.py TITLE=FILE... > docs/benchmarks.md, one table a file. Needs Python only.
+Usage: tools/benchmark_report.py NOTE TITLE=FILE... > docs/benchmarks.md: a paragraph that says where and when, then one
+table a file. Needs Python only.
 """
 
 import json
@@ -51,13 +52,15 @@ def table(title: str, report: dict) -> str:
 
 
 def main() -> None:
-    if len(sys.argv) < 2 or any("=" not in argument for argument in sys.argv[1:]):
-        sys.exit("usage: tools/benchmark_report.py TITLE=FILE...")
+    if len(sys.argv) < 3 or any("=" not in argument for argument in sys.argv[2:]):
+        sys.exit("usage: tools/benchmark_report.py NOTE TITLE=FILE...")
     print("# Benchmarks\n\nMade by `tools/benchmark_report.py` from `tunesmith bench --suite NAME --json FILE`. Competitors run "
           "in turn, in one process run, on the same data; medians ± median absolute deviation. `ratio` above 1: Tunesmith is "
-          "faster. The limit is the larger of flops over the measured peak and bytes over the measured bandwidth; operations "
-          "such as exp count one flop, so it is out of reach for them. Shared machines drift: read the ratios.\n")
-    for argument in sys.argv[1:]:
+          "faster. The limit is the larger of flops over the measured peak and bytes over the measured bandwidth: of memory, or "
+          "of the first cache where all arguments fit in the last one. Operations such as exp count one flop, so it is out of "
+          "reach for them. Shared machines drift: read the ratios.\n")
+    print(sys.argv[1] + "\n")
+    for argument in sys.argv[2:]:
         title, _, path = argument.partition("=")
         with open(path, encoding="utf-8") as file:
             print(table(title, json.load(file)))

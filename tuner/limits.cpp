@@ -147,11 +147,25 @@ Expected<Limits, Error> measure_limits(const Environment& environment) {
   return limits;
 }
 
-double limit_ns(const ir::Kernel& kernel, const Limits& limits) {
+namespace {
+
+double compute_ns(const ir::Kernel& kernel, const Limits& limits) {
+  return ir::flop_count(kernel) / limits.flops_per_ns;
+}
+double memory_ns(const ir::Kernel& kernel, const Limits& limits) {
   const double bytes = ir::argument_bytes(kernel);
   const bool cached = bytes <= static_cast<double>(limits.cache_bytes);
-  return std::max(ir::flop_count(kernel) / limits.flops_per_ns,
-                  bytes / (cached ? limits.cache_bytes_per_ns : limits.bytes_per_ns));
+  return bytes / (cached ? limits.cache_bytes_per_ns : limits.bytes_per_ns);
+}
+
+}  // namespace
+
+double limit_ns(const ir::Kernel& kernel, const Limits& limits) {
+  return std::max(compute_ns(kernel, limits), memory_ns(kernel, limits));
+}
+
+bool is_compute_bound(const ir::Kernel& kernel, const Limits& limits) {
+  return compute_ns(kernel, limits) > memory_ns(kernel, limits);
 }
 
 }  // namespace tunesmith::tuner

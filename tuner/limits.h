@@ -23,5 +23,7 @@ Expected<Limits, Error> measure_limits(const Environment& environment);
 /// Least time of a kernel in ns: max(flops / peak, argument bytes / bandwidth). Arguments that fit in the last-level cache
 /// count with the bandwidth of the L1 cache: when they are warm, DRAM bounds nothing.
 double limit_ns(const ir::Kernel& kernel, const Limits& limits);
+/// Whether the operations, not the bytes, make that time.
+bool is_compute_bound(const ir::Kernel& kernel, const Limits& limits);
 
 }  // namespace tunesmith::tuner

@@ -134,5 +134,77 @@ TEST_F(Cli, DevicesAndBenchReportMeasuredLimits) {
   EXPECT_LT(bench["results"][0]["entries"][0]["max_rel_err"], 1e-4);
 }
 
+/// Adds one to the last element of a little-endian .npy file of 32-bit integers.
+void increment_last(const std::string& path) {
+  std::string bytes = read_file(path);
+  ++bytes[bytes.size() - 4];
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+TEST_F(Cli, CheckHoldsIntegersToTheirValue) {
+  const std::string work = "run matmul:m=3,n=5,k=8,dtype=i8 " + db();
+  ASSERT_EQ(run(work + " --save-format npy --save " + path("right")).code, 0);
+  EXPECT_EQ(run(work + " --check " + path("right")).code, 0);
+  increment_last(path("right/output_0.npy"));
+  const Result wrong = run(work + " --check " + path("right"));
+  EXPECT_EQ(wrong.code, 1) << wrong.out;
+  EXPECT_NE(wrong.out.find("WRONG, largest error 1"), std::string::npos) << wrong.out;
+  EXPECT_EQ(run(work + " --atol 1 --check " + path("right")).code, 0) << "a step that is allowed";
+  expect_refused(work + " --rtol=-1 --check " + path("right"), "--rtol");
+}
+
+TEST_F(Cli, CheckNamesTypesThatDiffer) {
+  ASSERT_EQ(run("run matmul:m=3,n=5,k=8 " + db() + " --save " + path("other")).code, 0);
+  const std::string work = "run matmul:m=3,n=6,k=8 " + db() + " --check " + path("other");
+  const Result text = run(work);
+  EXPECT_EQ(text.code, 1);
+  EXPECT_NE(text.out.find("WRONG; is f32[3, 6], expected f32[3, 5]"), std::string::npos) << text.out;
+  const Json check = Json::parse(run(work + " --json -").out).at("checks").at(0);
+  EXPECT_EQ(check.at("message"), "is f32[3, 6], expected f32[3, 5]");
+  EXPECT_TRUE(check.at("max_abs_error").is_null());
+}
+
+TEST_F(Cli, TheRelativeErrorDoesNotDependOnTheTolerance) {
+  const std::string work = "run " + small + " " + db();
+  ASSERT_EQ(run(work + " --seed 1 --save " + path("other")).code, 0);
+  auto error = [&](const std::string& tolerance) {
+    const Result result = run(work + " --seed 2 --check " + path("other") + " --json - " + tolerance);
+    return Json::parse(result.out).at("checks").at(0).at("max_rel_error").get<double>();
+  };
+  EXPECT_GT(error("--rtol 1e-4"), 0.1);
+  EXPECT_EQ(error("--rtol 1e-4"), error("--rtol 1e-2"));
+  EXPECT_EQ(error("--rtol 1e-4"), error("--rtol 0"));
+}
+
+TEST_F(Cli, AFullStandardOutputIsTold) {
+  const std::vector<std::string> commands{"run " + small + " --json - " + db(), "run " + small + " " + db(),
+                                          "explain " + small + " --show graph"};
+  for (const std::string& arguments : commands) {
+    const Result result = shell(program() + " " + arguments + " > /dev/full");
+    EXPECT_EQ(result.code, 2) << arguments;
+    EXPECT_NE(result.err.find("cannot write to standard output: No space left"), std::string::npos) << result.err;
+  }
+}
+
+TEST_F(Cli, ADatabaseThatIsNotThereIsToldAndNotMade) {
+  const Result result = run("run " + small + " --db " + path("typo/tuning.db"));
+  EXPECT_EQ(result.code, 0);
+  EXPECT_NE(result.err.find("typo/tuning.db' does not exist"), std::string::npos) << result.err;
+  EXPECT_FALSE(fs::exists(path("typo")));
+}
+
+TEST_F(Cli, ExplainGivesTheGraphAsJsonToo) {
+  const Json report = json("explain " + small + " --show graph " + db());
+  EXPECT_NE(report.at("graph").get<std::string>().find("matmul"), std::string::npos) << report;
+  expect_refused("explain " + small + " --kernel 1 --show kernel " + db(), "has 1 kernel, counted from 0");
+}
+
+TEST_F(Cli, ListsMayBeIndentedAndSeedsAreWhole) {
+  write("operators", "  " + small + "  # indented\n\n");
+  EXPECT_EQ(json("tune @" + path("operators") + " --trials 1 --threads 1 " + db()).at("tasks").size(), 1u);
+  expect_refused("run " + small + " --seed 99999999999999999999999 " + db(), "99999999999999999999999");
+  expect_refused("bench --suite small --suite-seed=-1 " + db(), "'-1'");
+}
+
 }  // namespace
 }  // namespace tunesmith::tools::testing

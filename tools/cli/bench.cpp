@@ -203,6 +203,9 @@ class Bench {
     const auto report = tuner::tune(tasks, environment_, session);
     display.finish();
     if (!report) throw UserError(report.error().message);
+    for (const tuner::TaskReport& task : report->tasks)
+      if (!task.error.empty())
+        fmt::print(stderr, "tunesmith: {} of {} stays untuned: {}\n", task.name, workload.name, task.error);
   }
 
   /// Tunesmith as tuned, as by default, then the peers that offer the workload.
@@ -333,6 +336,7 @@ int run_bench(const BenchOptions& options) {
     print_figure("default's speed / tuned:", outcomes, &Outcome::default_share);
     print_figure("speed / best peer's:", outcomes, &Outcome::against_best);
   }
+  note_missing_database(options.common);
   return std::ranges::all_of(outcomes, &Outcome::same) ? exit_ok : exit_check_failed;
 }
 

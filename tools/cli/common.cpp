@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <fstream>
 
 #include "cache/location.h"
+#include "ir/support/log.h"
 #include "tools/cli/bench_suite.h"
 #include "tools/cli/op_spec.h"
 #include "tracer/onnx/import.h"
@@ -75,7 +77,7 @@ std::string check_json_place(const std::string& path) {
 }  // namespace
 
 void add_environment_options(CLI::App& command, CommonOptions& options) {
-  command.add_option("--db", options.db, "tuning database (default: $XDG_DATA_HOME/tunesmith/tuning.db)")
+  command.add_option("--db", options.db, "tuning database (default: $TUNESMITH_DB, else $XDG_DATA_HOME/tunesmith/tuning.db)")
       ->type_name("PATH");
   command.add_option("--target", options.target, "what to run on: cpu")
       ->type_name("TARGET")
@@ -93,7 +95,7 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
           "all inputs")
       ->type_name("NAME=AxBxC")
       ->allow_extra_args(false);
-  command.add_flag("--fast", options.fast, "fast numerics: algorithms that round differently are allowed");
+  command.add_flag("--fast", options.fast, "fast numerics: algorithms that round differently are allowed (Winograd convolutions)");
 }
 
 void add_workload_options(CLI::App& command, CommonOptions& options) {
@@ -105,6 +107,7 @@ void add_workload_options(CLI::App& command, CommonOptions& options) {
       ->allow_extra_args(false);
   command.add_option("--suite-seed", options.suite_seed, "seed of the odd sizes in a suite")
       ->type_name("S")
+      ->check(check_whole_number)
       ->capture_default_str();
   command.add_option("--models", options.model_folder, "folder of the .onnx files of --suite models")
       ->type_name("DIR")
@@ -138,9 +141,20 @@ tuner::Environment open_environment(const CommonOptions& options, DatabaseUse us
   return std::move(*environment);
 }
 
+void note_missing_database(const CommonOptions& options) {
+  if (!options.db.empty() && !std::filesystem::exists(options.db))
+    fmt::print(stderr, "tunesmith: database '{}' does not exist: these are the default schedules\n", options.db);
+}
+
 std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& options) {
-  auto opened = cache::open_object_store(cache::object_store_path(database_path(options)));
-  if (!opened) return nullptr;  // compiled code is only a cache: without it everything is compiled again
+  const std::filesystem::path path = cache::object_store_path(database_path(options));
+  // A mistyped --db makes no folders.
+  if (!options.db.empty() && path.has_parent_path() && !std::filesystem::exists(path.parent_path())) return nullptr;
+  auto opened = cache::open_object_store(path);
+  if (!opened) {  // compiled code is only a cache: without it everything is compiled again
+    log(LogLevel::warning, "compiled code is not kept: {}", opened.error().message);
+    return nullptr;
+  }
   return std::move(*opened);
 }
 
@@ -181,6 +195,7 @@ std::vector<std::string> workload_texts(const CommonOptions& options) {
     while (std::getline(file, line)) {
       line = line.substr(0, line.find('#'));
       while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+      while (!line.empty() && std::isspace(static_cast<unsigned char>(line.front()))) line.erase(0, 1);
       if (!line.empty()) texts.push_back(line);
     }
     if (texts.size() == before) throw_user_error("the list of operators '{}' is empty", text.substr(1));
@@ -205,7 +220,8 @@ tracer::Program program_of(const Workload& workload, const CommonOptions& option
 }
 
 void write_json(const Json& document, const CommonOptions& options) {
-  const std::string text = document.dump(2) + "\n";
+  // Names of files and of models may be any bytes; JSON is UTF-8.
+  const std::string text = document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   if (options.json == "-") {
     std::fwrite(text.data(), 1, text.size(), stdout);
     return;
@@ -222,6 +238,10 @@ void write_json(const Json& document, const CommonOptions& options) {
   throw UserError(cannot_write(options.json, code));
 }
 
+std::string plural(std::size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string format_time(double ns) {
   constexpr const char* units[] = {"ns", "us", "ms", "s"};
   int unit = 0;
@@ -233,8 +253,10 @@ std::string format_time(double ns) {
 }
 
 std::string check_whole_number(const std::string& text) {
-  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-  return digits ? "" : fmt::format("'{}' is not a whole number of at least 0", text);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole ? "" : fmt::format("'{}' is not a whole number from 0 to 2^64 - 1", text);
 }
 
 double parse_duration(const std::string& option, const std::string& text) {

@@ -51,6 +51,8 @@ enum class DatabaseUse : std::uint8_t { read, write };
 /// with `write` it is created.
 tuner::Environment open_environment(const CommonOptions& options, DatabaseUse use);
 std::string database_path(const CommonOptions& options);
+/// Tells the user of a --db that names no file, at the end of a command that only reads.
+void note_missing_database(const CommonOptions& options);
 /// Compiled code lives beside the tuning database.
 std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& options);
 
@@ -71,6 +73,8 @@ tracer::Program program_of(const Workload& workload, const CommonOptions& option
 /// it can be written was checked when the option was read, before any work.
 void write_json(const Json& document, const CommonOptions& options);
 
+/// "2 kernels", "1 kernel".
+std::string plural(std::size_t count, const std::string& noun);
 /// "1.23 ms", "456 us": three digits and a unit.
 std::string format_time(double ns);
 /// For options that take a number of at least 0, as CLI::Option::check: empty, or what is wrong.

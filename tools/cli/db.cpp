@@ -106,10 +106,6 @@ std::string parse_id_prefix(const std::string& what, const std::string& text) {
   return prefix;
 }
 
-std::string plural(std::size_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 void add_db_command(CLI::App& app, Action& action) {
   CLI::App* db = app.add_subcommand("db", "what the tuning database holds, and how it travels");
   db->require_subcommand(1);

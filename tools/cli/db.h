@@ -38,7 +38,5 @@ void add_db_trust_commands(CLI::App& db, Action& action);     // list, promote, 
 std::string text_id(const std::string& text);
 /// Lower-case hexadecimal digits, at least 4. Throws a UserError that names `what`.
 std::string parse_id_prefix(const std::string& what, const std::string& text);
-/// "kernels" for 2, "kernel" for 1.
-std::string plural(std::size_t count, const std::string& noun);
 
 }  // namespace tunesmith::tools

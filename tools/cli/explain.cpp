@@ -37,7 +37,7 @@ std::string explain_why(const ir::Kernel& kernel, const tuner::Served& served, c
   const double limit = tuner::limit_ns(kernel, limits);
   std::string text = fmt::format("  {:.4g} Mflop, {:.4g} MB of arguments: at least {} ({} bound)\n", flops * 1e-6,
                                  bytes * 1e-6, format_time(limit),
-                                 flops / limits.flops_per_ns > bytes / limits.bytes_per_ns ? "compute" : "memory");
+                                 tuner::is_compute_bound(kernel, limits) ? "compute" : "memory");
   if (served.median_ns)
     text += fmt::format("  measured {}: {:.0f} % of the limit, {:.1f} GFLOP/s, {:.1f} GB/s\n",
                         format_time(*served.median_ns), 100 * limit / *served.median_ns, flops / *served.median_ns,
@@ -66,12 +66,16 @@ std::string explain_kernel(const tracer::ProgramStep& step, const tuner::Environ
 int run_explain(const ExplainOptions& options) {
   const Workload workload = load_workload(options.workload, options.common);
   if (options.show == "graph") {
-    fmt::print("{}", workload.graph.print());
+    const std::string graph = workload.graph.print();
+    if (options.common.json != "-") fmt::print("{}", graph);
+    if (!options.common.json.empty())
+      write_json({{"schema", 1}, {"model", workload.name}, {"graph", graph}}, options.common);
     return exit_ok;
   }
   const tracer::Program program = program_of(workload, options.common);
   if (options.kernel >= static_cast<std::int64_t>(program.steps.size()))
-    throw_user_error("--kernel {}: {} has kernels 0 to {}", options.kernel, workload.name, program.steps.size() - 1);
+    throw_user_error("--kernel {}: {} has {}, counted from 0", options.kernel, workload.name,
+                     plural(program.steps.size(), "kernel"));
   const tuner::Environment environment = open_environment(options.common, DatabaseUse::read);
   std::optional<tuner::Limits> limits;
   if (options.show == "why") {
@@ -92,6 +96,7 @@ int run_explain(const ExplainOptions& options) {
                        {options.show, text}});
   }
   if (!options.common.json.empty()) write_json({{"schema", 1}, {"model", workload.name}, {"kernels", kernels}}, options.common);
+  note_missing_database(options.common);
   return exit_ok;
 }
 

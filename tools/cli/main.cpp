@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <system_error>
 
 #include "ir/support/env.h"
@@ -40,7 +42,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-    return action();
+    const int code = action();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      throw_user_error("cannot write to standard output: {}", std::strerror(errno != 0 ? errno : EIO));
+    return code;
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::RequiredError& error) {
@@ -60,6 +65,9 @@ int main(int argc, char** argv) {
     return tools::exit_bad_input;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "tunesmith: out of memory\n");
+    return tools::exit_bad_input;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tunesmith: internal error: {}\n", error.what());
     return tools::exit_bad_input;
   }
 }

@@ -1,5 +1,6 @@
 // tunesmith run: runs a model with the best that is known of every kernel.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -51,32 +52,51 @@ ir::HostTensor read_numbered(const std::string& folder, const char* kind, std::s
 
 struct OutputCheck {
   std::string name;
+  bool is_comparable = true;  // dtypes and shapes are equal
   double max_abs_error = 0;
-  double max_rel_error = 0;  // |got - want| / max(|want|, absolute tolerance / relative tolerance)
+  double max_rel_error = 0;  // max_abs_error / the largest |want| of the output
   bool ok = true;
   std::string message;
 };
 
+/// |got - want| of an element; exact for integers.
+double difference(const ir::HostTensor& got, const ir::HostTensor& want, std::int64_t i) {
+  if (!ir::is_float(got.dtype())) {
+    const std::int64_t g = got.int_at(i), w = want.int_at(i);
+    return g == w ? 0 : std::max(1.0, std::abs(static_cast<double>(g) - static_cast<double>(w)));
+  }
+  const double g = got.at(i), w = want.at(i);
+  return g == w || (std::isnan(g) && std::isnan(w)) ? 0 : std::abs(g - w);
+}
+
+std::string type_text(const ir::HostTensor& tensor) {
+  return fmt::format("{}[{}]", ir::to_string(tensor.dtype()), fmt::join(tensor.shape(), ", "));
+}
+
 OutputCheck check_output(const std::string& name, const ir::HostTensor& got, const ir::HostTensor& want,
                          const RunOptions& options) {
-  OutputCheck check{name, 0, 0, true, ""};
+  OutputCheck check;
+  check.name = name;
   if (got.dtype() != want.dtype() || got.shape() != want.shape()) {
-    check.ok = false;
-    check.message = "another dtype or shape than expected";
+    check.ok = check.is_comparable = false;
+    check.message = fmt::format("is {}, expected {}", type_text(got), type_text(want));
     return check;
   }
-  const double floor = options.absolute_tolerance / options.relative_tolerance;
+  const bool is_float = ir::is_float(got.dtype());
+  double largest = 0;
   for (std::int64_t i = 0; i < got.size(); ++i) {
-    const double g = got.at(i), w = want.at(i);
-    if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    const double error = std::abs(g - w);
-    if (!(error <= options.absolute_tolerance + options.relative_tolerance * std::abs(w)) && check.ok) {
+    const double error = difference(got, want, i), size = std::abs(want.at(i));
+    // Integers are exact, unless the tolerance allows whole steps.
+    const double allowed = options.absolute_tolerance + (is_float ? options.relative_tolerance * size : 0);
+    if (!(error <= allowed) && check.ok) {
       check.ok = false;
-      check.message = fmt::format("element {} is {}, expected {}", i, g, w);
+      check.message = is_float ? fmt::format("element {} is {}, expected {}", i, got.at(i), want.at(i))
+                               : fmt::format("element {} is {}, expected {}", i, got.int_at(i), want.int_at(i));
     }
     check.max_abs_error = std::max(check.max_abs_error, error);
-    check.max_rel_error = std::max(check.max_rel_error, error / std::max(std::abs(w), floor));
+    if (std::isfinite(size)) largest = std::max(largest, size);
   }
+  check.max_rel_error = check.max_abs_error == 0 ? 0 : check.max_abs_error / largest;
   return check;
 }
 
@@ -132,11 +152,12 @@ int run_run(const RunOptions& options) {
 
   if (!options.common.json.empty()) {
     Json json_checks = Json::array();
-    for (const OutputCheck& check : checks)
-      json_checks.push_back({{"output", check.name},
-                             {"ok", check.ok},
-                             {"max_abs_error", check.max_abs_error},
-                             {"max_rel_error", check.max_rel_error}});
+    for (const OutputCheck& check : checks) {
+      Json entry{{"output", check.name}, {"ok", check.ok}, {"message", check.message}};
+      entry["max_abs_error"] = check.is_comparable ? Json(check.max_abs_error) : Json();
+      entry["max_rel_error"] = check.is_comparable ? Json(check.max_rel_error) : Json();
+      json_checks.push_back(std::move(entry));
+    }
     write_json({{"schema", 1},
                 {"model", workload.name},
                 {"threads", model_options.environment.threads},
@@ -152,15 +173,19 @@ int run_run(const RunOptions& options) {
   }
   if (options.common.json != "-") {
     std::string kernels;
-    for (const auto& [origin, count] : origins) kernels += fmt::format("{}{} {}", kernels.empty() ? "" : ", ", count, origin);
-    fmt::print("{}: ready in {:.0f} ms ({} kernels)\n", workload.name, ready_ms, kernels);
+    for (const auto& [origin, count] : origins) kernels += fmt::format(", {} {}", count, origin);
+    fmt::print("{}: ready in {:.0f} ms; {}{}\n", workload.name, ready_ms,
+               plural(model.steps().size(), "kernel"), kernels);
     fmt::print("median {} of {} runs (spread {})\n", format_time(tuner::median(times) * 1e6), times.size(),
                format_time(tuner::median_absolute_deviation(times) * 1e6));
-    for (const OutputCheck& check : checks)
-      fmt::print("output '{}': {}, largest error {:.2g} absolute, {:.2g} relative{}\n", check.name,
-                 check.ok ? "ok" : "WRONG", check.max_abs_error, check.max_rel_error,
-                 check.ok ? "" : "; " + check.message);
+    for (const OutputCheck& check : checks) {
+      fmt::print("output '{}': {}", check.name, check.ok ? "ok" : "WRONG");
+      if (check.is_comparable)
+        fmt::print(", largest error {:.2g}, {:.2g} of the largest value", check.max_abs_error, check.max_rel_error);
+      fmt::print("{}\n", check.ok ? "" : "; " + check.message);
+    }
   }
+  note_missing_database(options.common);
   return ok ? exit_ok : exit_check_failed;
 }
 
@@ -180,8 +205,10 @@ void add_run_command(CLI::App& app, Action& action) {
   command->add_option("--repeat", options->repeat, "timed runs")->type_name("N")->check(CLI::Range(1, 100000000))
       ->capture_default_str();
   command->add_option("--seed", options->seed, "seed of the random inputs")->type_name("S")->check(check_whole_number)->capture_default_str();
-  command->add_option("--rtol", options->relative_tolerance, "relative tolerance of --check")->capture_default_str();
-  command->add_option("--atol", options->absolute_tolerance, "absolute tolerance of --check")->capture_default_str();
+  command->add_option("--rtol", options->relative_tolerance, "--check: tolerance relative to the expected element")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--atol", options->absolute_tolerance, "--check: absolute tolerance; integers are exact below 1")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
   add_environment_options(*command, options->common);
   add_model_options(*command, options->common);
   add_json_option(*command, options->common);

@@ -294,7 +294,7 @@ bool build_gelu(Sequence& s) {
 bool build_add(Sequence& s) {
   const memory::desc vector = vector_desc(s.op());
   PostOps post;
-  if (!append_epilogue(s, post, vector)) return false;
+  if (has_bias(s.op()) || !append_epilogue(s, post, vector)) return false;
   add_binary(s, dnnl::algorithm::binary_add, s.operand("x", vector), s.operand("y", vector), s.result(vector),
              post);
   return true;
@@ -335,10 +335,11 @@ bool build_attention(Sequence& s) {
 struct Row {
   std::string_view op;
   bool (*build)(Sequence&);
+  bool takes_epilogue = false;
 };
 constexpr Row rows[] = {
-    {"matmul", build_matmul},
-    {"conv2d", build_conv2d},
+    {"matmul", build_matmul, true},
+    {"conv2d", build_conv2d, true},
     {"inverted_residual", build_inverted_residual},
     {"softmax", build_softmax},
     {"layernorm", build_layernorm},
@@ -347,7 +348,7 @@ constexpr Row rows[] = {
     {"sum", build_sum},
     {"transpose", build_transpose},
     {"gelu", build_gelu},
-    {"add", build_add},
+    {"add", build_add, true},
     {"chain", build_chain},
     {"attention", build_attention},
 };
@@ -362,7 +363,7 @@ class OneDnn final : public Peer {
   Expected<std::unique_ptr<PeerRun>, Error> prepare(const PeerWork& work) override {
     if (work.op == nullptr || work.op->dtype != ir::DType::f32) return std::unique_ptr<PeerRun>();
     for (const Row& row : rows) {
-      if (row.op != work.op->name) continue;
+      if (row.op != work.op->name || (!work.op->epilogue.empty() && !row.takes_epilogue)) continue;
       ::omp_set_num_threads(work.threads);
       try {
         auto sequence = std::make_unique<Sequence>(work);
@@ -378,5 +379,5 @@ class OneDnn final : public Peer {
 }  // namespace
 }  // namespace tunesmith::tools
 
-/// What open_onednn() looks up.
+/// What open_adapter() looks up.
 extern "C" tunesmith::tools::Peer* tunesmith_make_onednn_peer() { return new tunesmith::tools::OneDnn; }
