@@ -26,6 +26,10 @@ enum class LoopKind : std::uint8_t {
   thread_z,  // GPU grid and block
 };
 std::string_view to_string(LoopKind kind);
+/// True when iterations may run at the same time, in threads of a CPU or of a GPU.
+constexpr bool is_concurrent(LoopKind kind) {
+  return kind != LoopKind::serial && kind != LoopKind::vectorize && kind != LoopKind::unroll;
+}
 
 struct StmtNode;
 

@@ -19,6 +19,8 @@ struct ScheduleError {
     unknown_loop,          // no such loop (or it was split or fused away)
     unknown_buffer,        // no such buffer, or the reader does not read it
     bad_factor,            // not at least 1
+    overlap_reduction,     // split: blocks that overlap, in or inside of a reduction loop
+    overlap_concurrent,    // split: blocks that overlap do not run one after another
     not_nested,            // fuse: the second loop is not directly inside the first
     mixed_fuse,            // fuse: a spatial with a reduction loop, or loops of two stages
     other_stage,           // reorder: loops of several stages

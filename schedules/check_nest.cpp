@@ -25,6 +25,44 @@ bool only_unrolled_inside(const LoopTree& tree, StageIndex stage, std::size_t po
   return !s.tile || tree.position(stage, s.tile->at) + 1 < position;
 }
 
+/// The loops that a node was split or fused into.
+std::vector<NodeIndex> loops_of(const TreeStage& s, NodeIndex node) {
+  std::vector<NodeIndex> loops, below{node};
+  while (!below.empty()) {
+    const NodeIndex n = below.back();
+    below.pop_back();
+    const Node& part = s.nodes[n];
+    if (part.use == Node::Use::loop) loops.push_back(n);
+    if (part.use != Node::Use::loop) below.push_back(part.first);
+    if (part.use == Node::Use::split) below.push_back(part.second);
+  }
+  return loops;
+}
+
+/// What keeps blocks of a stage from being computed again where they overlap.
+std::optional<ScheduleError> check_overlaps(const TreeStage& s) {
+  // Further inside, the state of a reduction is not begun anew, but goes on from what it is.
+  const auto begins = std::ranges::find_if(s.order, [&](NodeIndex loop) {
+    return s.nodes[loop].is_reduction || (s.tile && s.tile->at == loop);
+  });
+  const bool in_tile = begins != s.order.end() && !s.nodes[*begins].is_reduction;
+  const auto end = in_tile ? begins + 1 : begins;
+  for (const Node& split : s.nodes) {
+    if (split.use != Node::Use::split || split.tail != Tail::overlap) continue;
+    for (const NodeIndex loop : loops_of(s, split.first)) {
+      if (std::find(s.order.begin(), end, loop) == end)
+        return ScheduleError{Code::overlap_reduction, split.kind_step};
+      if (s.nodes[loop].kind == LoopKind::vectorize)
+        return ScheduleError{Code::overlap_concurrent, split.kind_step};
+    }
+    for (const NodeIndex part : {split.first, split.second})
+      for (const NodeIndex loop : loops_of(s, part))
+        if (ir::is_concurrent(s.nodes[loop].kind))
+          return ScheduleError{Code::overlap_concurrent, split.kind_step};
+  }
+  return std::nullopt;
+}
+
 class RegisterCheck {
  public:
   explicit RegisterCheck(const ir::LoopNest& nest)
@@ -125,6 +163,7 @@ std::uint32_t register_step(const LoopTree& tree, const std::string& buffer) {
 std::optional<ScheduleError> check_annotations(const LoopTree& tree) {
   for (StageIndex stage : tree.sequence) {
     const TreeStage& s = tree.stages[stage];
+    if (const auto error = check_overlaps(s)) return error;
     for (std::size_t p = 0; p < s.order.size(); ++p) {
       const Node& node = s.nodes[s.order[p]];
       if (node.kind != LoopKind::vectorize) continue;

@@ -9,7 +9,8 @@
 
 namespace tunesmith::schedules {
 
-/// A vectorized loop with other loops or stages inside, or over a tuple state.
+/// A vectorized loop with other loops or stages inside, or over a tuple state; blocks that overlap in loops in which they
+/// cannot be computed again.
 std::optional<ScheduleError> check_annotations(const LoopTree& tree);
 /// An index into registers that is not constant once unroll and vectorize loops are expanded, or a parallel
 /// loop between registers and their use.

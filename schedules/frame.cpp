@@ -60,6 +60,19 @@ Extent Frame::whole_extent(const SplitView& split) const {
   return split.whole == no_node ? constant_extent(stage_->partial->extent) : extents_[split.whole];
 }
 
+bool Frame::blocks_overlap(NodeIndex split) const {
+  const Node& node = stage_->nodes[split];
+  const Extent& whole = extents_[split];
+  return node.tail == Tail::overlap && !whole.is_open() && !divides(node.factor, whole) &&
+         std::ranges::all_of(whole.values, [&](i64 v) { return v >= node.factor; });
+}
+
+ir::Expr Frame::block_start(NodeIndex split, const ir::Expr& block) const {
+  const i64 factor = stage_->nodes[split].factor;
+  const ir::Expr start = block * factor;
+  return blocks_overlap(split) ? ir::min(start, extents_[split].expr - factor) : start;
+}
+
 void Frame::propagate() {
   const auto& nodes = stage_->nodes;
   // Parts are made after what they are parts of: extents flow down in this order.
@@ -69,7 +82,7 @@ void Frame::propagate() {
       if (!extents_[node.first].is_known()) extents_[node.first] = ceil_div(extents_[n], node.factor);
       if (!extents_[node.second].is_known() && extents_[n].max <= node.factor)
         extents_[node.second] = extents_[n];
-      if (!extents_[node.second].is_known() && divides(node.factor, extents_[n]))
+      if (!extents_[node.second].is_known() && (divides(node.factor, extents_[n]) || blocks_overlap(n)))
         extents_[node.second] = constant_extent(node.factor);
     }
     if (node.use == Node::Use::fused && !extents_[node.first].is_known() && extents_[n].is_known() &&
@@ -80,8 +93,9 @@ void Frame::propagate() {
   for (NodeIndex n = static_cast<NodeIndex>(nodes.size()); n-- > 0;) {
     const Node& node = nodes[n];
     if (values_[n]) continue;
-    if (node.use == Node::Use::split && values_[node.first] && values_[node.second])
-      values_[n] = values_[node.first] * node.factor + values_[node.second];
+    if (node.use == Node::Use::split && values_[node.first] && values_[node.second] &&
+        (node.tail != Tail::overlap || extents_[n].is_known()))
+      values_[n] = block_start(n, values_[node.first]) + values_[node.second];
     if (node.use == Node::Use::fused && values_[node.first]) {
       const NodeIndex inner = node.is_outer ? node.second : n;
       const ir::Expr& count = extents_[inner].expr;
@@ -189,7 +203,7 @@ Range Frame::unbounded_range(NodeIndex node) const {
   }
   const Range outer = range(n.first), inner = range(n.second);
   Range result;
-  result.base = outer.base * n.factor + inner.base;
+  result.base = block_start(node, outer.base) + inner.base;
   result.extent = span(outer.extent, n.factor, inner.extent);
   result.condition = both(outer.condition, inner.condition);
   return result;

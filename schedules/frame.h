@@ -72,6 +72,9 @@ class Frame {
 
  private:
   ir::Expr condition_of(const SplitView& split) const;
+  /// The first element of a block. REQUIRES: the split's extent is known.
+  ir::Expr block_start(NodeIndex split, const ir::Expr& block) const;
+  bool blocks_overlap(NodeIndex split) const;
   void propagate();
   Range range(NodeIndex node) const;
   Range unbounded_range(NodeIndex node) const;

@@ -241,7 +241,7 @@ Stmt Lowering::resolved(StageIndex stage, std::size_t position, Phase phase) {
   const Extent whole = frame.whole_extent(split);
   const Expr number = frame.value(split.outer);
   const bool constant = needs_constant(stage, split.inner);
-  if (split.tail == Tail::mask || (whole.is_open() && constant)) {
+  if (split.tail != Tail::peel || (whole.is_open() && constant)) {
     frame.guard(split);
     return resolved(stage, position, phase);
   }

@@ -28,6 +28,12 @@ constexpr Explanation explanations[] = {
      "copy)"},
     {Code::bad_factor, "bad_factor",
      "the factor must be at least 1, and a loop can be split 31 times at most"},
+    {Code::overlap_reduction, "overlap_reduction",
+     "what blocks share would be added twice; let spatial blocks overlap, outside of the reduction loops of "
+     "the stage and of its tile"},
+    {Code::overlap_concurrent, "overlap_concurrent",
+     "blocks that overlap write the same elements, so they must run one after another; do not parallelise the "
+     "parts of the loop nor vectorize the outer one"},
     {Code::not_nested, "not_nested",
      "the second loop must stand directly inside the first, with nothing attached in between; reorder first"},
     {Code::mixed_fuse, "mixed_fuse", "fuse takes two spatial or two reduction loops of one stage"},

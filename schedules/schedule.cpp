@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "ir/support/check.h"
@@ -9,7 +10,11 @@
 namespace tunesmith::schedules {
 namespace {
 
-std::string_view to_string(Tail tail) { return tail == Tail::peel ? "peel" : "mask"; }
+constexpr std::pair<Tail, std::string_view> tails[] = {
+    {Tail::peel, "peel"}, {Tail::mask, "mask"}, {Tail::overlap, "overlap"}};
+std::string_view to_string(Tail tail) {
+  return std::ranges::find(tails, tail, [](const auto& t) { return t.first; })->second;
+}
 
 std::string list(const std::vector<LoopId>& loops) {
   std::string text;
@@ -138,8 +143,9 @@ class Parser {
   }
   Tail tail() {
     const std::string_view name = word();
-    if (name == "mask") return Tail::mask;
-    if (name != "peel") fail("peel or mask");
+    const auto known = std::ranges::find(tails, name, [](const auto& t) { return t.second; });
+    if (known != std::end(tails)) return known->first;
+    fail("peel, mask or overlap");
     return Tail::peel;
   }
   ir::Scope scope() {

@@ -44,6 +44,9 @@ std::string to_string(const LoopId& loop);
 enum class Tail : std::uint8_t {
   peel,  // whole blocks, then a copy of the body specialised to the remainder
   mask,  // every block is whole; a guard skips what is out of range
+  /// Every block is whole; the last one starts earlier, so that it ends with the loop, and computes again what it shares
+  /// with the one before. A loop shorter than a block, or of a size that is not known, is masked.
+  overlap,
 };
 
 /// loop x in [0, n)  ->  x.0 in [0, ceil(n / factor)), x.1 in [0, factor); x = x.0 * factor + x.1

@@ -27,13 +27,16 @@ std::string part_name(const LoopTree& tree, const Node& node, const char* suffix
 
 /// split(x, f):  for x in n: S  ->  for x.0 in ceil(n / f): for x.1 in f: S   with x = x.0 * f + x.1
 /// Legal always: the same iterations in the same order. What is attached inside x is attached inside x.1.
+/// With overlap x = min(x.0 * f, n - f) + x.1: legal where computing a point again gives the same, so not for a reduction
+/// loop; what the order of loops must be is checked in the finished tree.
 /// A parallel x leaves x.0 parallel; a vectorized or unrolled one leaves x.1 so.
-Status take(LoopTree& tree, const Split& step, std::uint32_t) {
+Status take(LoopTree& tree, const Split& step, std::uint32_t number) {
   const auto loop = tree.find(step.loop);
   if (!loop) return refuse(missing(tree, step.loop));
   if (step.factor < 1 || step.loop.path >> 31) return refuse(Code::bad_factor);
   const StageIndex stage = step.loop.stage;
   const Node whole = tree.stages[stage].nodes[*loop];
+  if (step.tail == Tail::overlap && whole.is_reduction) return refuse(Code::overlap_reduction);
   const NodeIndex outer =
       tree.add_node(stage, step.loop.outer(), whole.is_reduction, part_name(tree, whole, ".0"));
   const NodeIndex inner =
@@ -45,6 +48,7 @@ Status take(LoopTree& tree, const Split& step, std::uint32_t) {
   split.second = inner;
   split.factor = step.factor;
   split.tail = step.tail;
+  split.kind_step = number;
   const bool outside = whole.kind != ir::LoopKind::vectorize && whole.kind != ir::LoopKind::unroll;
   Node& keeper = s.nodes[outside ? outer : inner];
   keeper.kind = whole.kind;
@@ -134,9 +138,7 @@ Status take(LoopTree& tree, const Annotate& step, std::uint32_t number) {
   if (!loop) return refuse(missing(tree, step.loop));
   TreeStage& s = tree.stages[step.loop.stage];
   Node& node = s.nodes[*loop];
-  const bool is_concurrent = step.kind != ir::LoopKind::serial && step.kind != ir::LoopKind::vectorize &&
-                             step.kind != ir::LoopKind::unroll;
-  if (is_concurrent && node.is_reduction) return refuse(Code::parallel_reduction);
+  if (ir::is_concurrent(step.kind) && node.is_reduction) return refuse(Code::parallel_reduction);
   const ir::LoopKind before = node.kind;
   node.kind = step.kind;
   if (step.kind == ir::LoopKind::parallel && tree.has_nested_parallel(step.loop.stage)) {

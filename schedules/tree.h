@@ -42,7 +42,7 @@ struct Node {
   Tail tail = Tail::peel;
   bool is_outer = false;
   ir::LoopKind kind = ir::LoopKind::serial;
-  std::uint32_t kind_step = no_step;  // the step that chose the kind
+  std::uint32_t kind_step = no_step;  // the step that chose the kind; of a split, the step that split
 };
 
 /// A place inside a loop of another stage.

@@ -34,7 +34,7 @@ class ScheduleGenerator {
 
  private:
   /// What only shows in the finished tree: loops that cannot be vectorized become serial, registers that
-  /// are indexed by serial loops become local memory.
+  /// are indexed by serial loops become local memory, blocks that must not overlap are masked.
   void repair() {
     for (;;) {
       const auto nest = schedules::apply(kernel_, schedule_);
@@ -48,6 +48,8 @@ class ScheduleGenerator {
         at->scope = ir::Scope::local;
       else if (auto* copy = std::get_if<StageBuffer>(&step); copy && copy->scope == ir::Scope::registers)
         copy->scope = ir::Scope::local;
+      else if (auto* split = std::get_if<Split>(&step); split && split->tail == Tail::overlap)
+        split->tail = Tail::mask;
       else
         return;
     }
@@ -64,7 +66,10 @@ class ScheduleGenerator {
     static constexpr ir::Scope all[] = {ir::Scope::local, ir::Scope::registers, ir::Scope::global};
     return all[rng_.below(3)];
   }
-  Tail tail() { return rng_.below(3) == 0 ? Tail::mask : Tail::peel; }
+  Tail tail() {
+    static constexpr Tail all[] = {Tail::peel, Tail::peel, Tail::mask, Tail::overlap};
+    return all[rng_.below(4)];
+  }
 
   ir::Layout layout(std::size_t rank) {
     ir::Layout result;

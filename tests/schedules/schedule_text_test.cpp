@@ -12,6 +12,7 @@ TEST(ScheduleText, EveryStepReadsBack) {
   layout.order = {{1, 0}, {0, 0}, {1, 16}};
   const Schedule schedule = {
       Split{axis_loop(0, 0), 64, Tail::mask},
+      Split{axis_loop(0, 1), 16, Tail::overlap},
       Fuse{loop, fused_loop(2, 3)},
       Reorder{{loop, axis_loop(2, 0)}},
       Reorder{{}},
@@ -29,7 +30,8 @@ TEST(ScheduleText, EveryStepReadsBack) {
       Streaming{5},
   };
   const std::string text = print_schedule(schedule);
-  EXPECT_EQ(text.substr(0, text.find("; reorder")), "split(s0.a0, 64, mask); fuse(s2.a1.1.0, s2.f3)");
+  EXPECT_EQ(text.substr(0, text.find("; reorder")),
+            "split(s0.a0, 64, mask); split(s0.a1, 16, overlap); fuse(s2.a1.1.0, s2.f3)");
   const auto again = parse_schedule(text);
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_EQ(*again, schedule);
@@ -50,7 +52,7 @@ TEST(ScheduleText, ErrorsNameTheStepAndWhatIsExpected) {
   EXPECT_EQ(problem("split(s0.a0, 4, peel); split(s0.a1, x, peel)"),
             "schedule step 1 'split(s0.a1, x, peel)': expected a number at 'x, peel)' (offset 36)");
   EXPECT_NE(problem("split(s0.b1, 4, peel)").find("expected 'a'"), std::string::npos);
-  EXPECT_NE(problem("split(s0.a1, 4, chop)").find("peel or mask"), std::string::npos);
+  EXPECT_NE(problem("split(s0.a1, 4, chop)").find("peel, mask or overlap"), std::string::npos);
   EXPECT_NE(problem("explode(s0.a1)").find("name of a step"), std::string::npos);
   EXPECT_NE(problem("unroll(s0.a1.2)").find("0 or 1"), std::string::npos);
   EXPECT_NE(problem("unroll(s0.a1) unroll(s0.a0)").find("';'"), std::string::npos);

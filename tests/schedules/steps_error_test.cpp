@@ -26,6 +26,22 @@ TEST(SplitErrors, LoopAndFactorMustExist) {
   EXPECT_EQ(refusal(relu(), "split(s0.a0, 0, peel)"), "bad_factor");
 }
 
+TEST(SplitErrors, BlocksThatOverlapAreComputedAgain) {
+  const std::string split = "split(s0.a1, 16, overlap); ";
+  EXPECT_EQ(refusal(relu(), split), "legal");
+  EXPECT_EQ(refusal(relu(), split + "reorder(s0.a2, s0.a1.1)"), "legal");
+  EXPECT_EQ(refusal(relu(), split + "reorder(s0.a2, s0.a1.0)"), "overlap_reduction");
+  EXPECT_EQ(refusal(relu(), "split(s0.a2, 3, overlap)"), "overlap_reduction");
+  EXPECT_EQ(refusal(relu(), split + "accumulate(s0, s0.a1.0, local)"), "legal");
+  EXPECT_EQ(refusal(relu(), split + "accumulate(s0, s0.a0, local)"), "overlap_reduction");
+  EXPECT_EQ(refusal(relu(), split + "parallel(s0.a0)"), "legal");
+  EXPECT_EQ(refusal(relu(), split + "parallel(s0.a1.0)"), "overlap_concurrent");
+  EXPECT_EQ(refusal(relu(), split + "reorder(s0.a1.1, s0.a1.0); parallel(s0.a1.1)"), "overlap_concurrent");
+  EXPECT_EQ(refusal(relu(), split + "fuse(s0.a0, s0.a1.0); parallel(s0.f0)"), "overlap_concurrent");
+  EXPECT_EQ(refusal(relu(), "split(s1.a1, 16, overlap); reorder(s1.a1.1, s1.a1.0); vectorize(s1.a1.0)"),
+            "overlap_concurrent");
+}
+
 TEST(FuseErrors, LoopsMustBeNeighboursOfOneKind) {
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a0)"), "not_nested");
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a2)"), "mixed_fuse");

@@ -30,6 +30,9 @@ constexpr Golden goldens[] = {
     {"empty_tuple", small_argmax, ""},
     {"split_peel", small_matmul, "split(s0.a0, 4, peel); unroll(s0.a0.1)"},
     {"split_mask", small_matmul, "split(s0.a1, 4, mask); reorder(s0.a2, s0.a1.1); vectorize(s0.a1.1)"},
+    {"split_overlap", small_matmul,
+     "split(s0.a0, 4, overlap); split(s0.a1, 4, overlap); vectorize(s0.a1.1); "
+     "reorder(s0.a0.0, s0.a1.0, s0.a2, s0.a0.1, s0.a1.1); unroll(s0.a0.1); accumulate(s0, s0.a1.0, registers)"},
     {"split_blocks", small_matmul, "split(s0.a1, 4, peel); split(s0.a1.1, 3, peel); unroll(s0.a1.1.1)"},
     {"fuse", small_transpose, "fuse(s0.a0, s0.a1); split(s0.f0, 8, peel); vectorize(s0.f0.1)"},
     {"reorder", small_transpose,
