@@ -17,21 +17,6 @@ using tracer::OpKind;
 using tracer::Program;
 using tracer::ValueId;
 
-/// Aliases followed to the value that owns the memory.
-class AliasMap {
- public:
-  explicit AliasMap(const Program& program) {
-    for (const auto& alias : program.aliases) source_.emplace(alias.value, alias.source);
-  }
-  ValueId owner(ValueId value) const {
-    for (auto it = source_.find(value); it != source_.end(); it = source_.find(value)) value = it->second;
-    return value;
-  }
-
- private:
-  std::map<ValueId, ValueId> source_;
-};
-
 /// Bytes that a value takes in memory, in whatever order its layout says.
 std::int64_t stored_bytes(const Program& program, ValueId value) {
   const tracer::TensorType& type = program.graph.type(value);
@@ -77,7 +62,6 @@ Expected<void, Error> CompiledModel::load(const ModelOptions& options) {
 
 void CompiledModel::place_values() {
   const tracer::Graph& graph = program_.graph;
-  const AliasMap aliases(program_);
   std::map<ValueId, Place> places;
 
   for (std::size_t i = 0; i < graph.inputs().size(); ++i)
@@ -87,12 +71,12 @@ void CompiledModel::place_values() {
   std::map<ValueId, std::int32_t> first_use, last_use;
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
     for (ValueId value : program_.steps[s].outputs)
-      first_use.emplace(aliases.owner(value), static_cast<int>(s));
-    for (ValueId value : program_.steps[s].outputs) last_use[aliases.owner(value)] = static_cast<int>(s);
-    for (ValueId value : program_.steps[s].inputs) last_use[aliases.owner(value)] = static_cast<int>(s);
+      first_use.emplace(program_.storage_of(value), static_cast<int>(s));
+    for (ValueId value : program_.steps[s].outputs) last_use[program_.storage_of(value)] = static_cast<int>(s);
+    for (ValueId value : program_.steps[s].inputs) last_use[program_.storage_of(value)] = static_cast<int>(s);
   }
   for (std::size_t o = 0; o < graph.outputs().size(); ++o) {
-    const ValueId owner = aliases.owner(graph.outputs()[o].value);
+    const ValueId owner = program_.storage_of(graph.outputs()[o].value);
     if (first_use.contains(owner) && !places.contains(owner))
       places[owner] = {Place::Kind::output, o, 0, nullptr};
   }
@@ -111,7 +95,7 @@ void CompiledModel::place_values() {
     places[in_arena[i]] = {Place::Kind::arena, 0, plan.offsets[i], nullptr};
 
   auto place_of = [&](ValueId value) {
-    const ValueId owner = aliases.owner(value);
+    const ValueId owner = program_.storage_of(value);
     if (const auto it = places.find(owner); it != places.end()) return it->second;
     const tracer::Op& op = graph.op(owner);
     TS_CHECK(op.kind == OpKind::constant, "a value that no step computes");

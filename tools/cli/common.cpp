@@ -131,14 +131,10 @@ tuner::Environment open_environment(const CommonOptions& options, DatabaseUse us
   const std::string path = database_path(options);
   std::shared_ptr<cache::Store> store;
   if (use == DatabaseUse::write || std::filesystem::exists(path)) {
-    auto opened = cache::open_sqlite(
-        path, use == DatabaseUse::write ? cache::OpenMode::read_write : cache::OpenMode::read_only);
-    if (!opened) throw UserError(opened.error().message);
-    store = std::move(*opened);
+    store = value_or_throw(cache::open_sqlite(
+        path, use == DatabaseUse::write ? cache::OpenMode::read_write : cache::OpenMode::read_only));
   }
-  auto environment = tuner::host_environment(options.threads, std::move(store));
-  if (!environment) throw UserError(environment.error().message);
-  return std::move(*environment);
+  return value_or_throw(tuner::host_environment(options.threads, std::move(store)));
 }
 
 void note_missing_database(const CommonOptions& options) {
@@ -159,17 +155,19 @@ std::shared_ptr<cache::ObjectStore> open_object_store(const CommonOptions& optio
 }
 
 namespace {
-Workload op_workload(const std::string& text) {
+Workload op_workload(const std::string& text, const CommonOptions& options) {
   OpGraph op = parse_op_spec(text);
+  if (!options.shapes.empty())
+    throw_user_error("--shape '{}': '{}' is an operator, its text gives the sizes", options.shapes[0], text);
   return {text, std::move(op.graph), std::move(op.text), std::move(op.operands), {}};
 }
 }  // namespace
 
 Workload load_workload(const std::string& text, const CommonOptions& options) {
-  if (is_op_spec(text)) return op_workload(text);
+  if (is_op_spec(text)) return op_workload(text, options);
   if (std::filesystem::is_directory(text)) throw_user_error("'{}' is a folder, not a model", text);
   if (!text.ends_with(".onnx") && !std::filesystem::exists(text)) {
-    if (text.find(':') != std::string::npos) return op_workload(text);  // for its message
+    if (text.find(':') != std::string::npos) return op_workload(text, options);  // for its message
     throw_user_error("'{}' is neither a file nor an operator; operators:\n{}", text, op_spec_help());
   }
   return {std::filesystem::path(text).filename().string(),

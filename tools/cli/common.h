@@ -7,10 +7,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cache/object_store.h"
 #include "cache/store.h"
+#include "ir/support/error.h"
+#include "ir/support/expected.h"
 #include "tools/cli/op_spec.h"
 #include "tracer/program.h"
 #include "tuner/environment.h"
@@ -25,6 +29,13 @@ using Json = nlohmann::ordered_json;
 
 /// Exit codes of every command.
 enum ExitCode : int { exit_ok = 0, exit_check_failed = 1, exit_bad_input = 2 };
+
+/// The value, or its error as a UserError.
+template <class T>
+T value_or_throw(Expected<T, Error> result) {
+  if (!result) throw UserError(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
 
 /// Options that several commands take.
 struct CommonOptions {

@@ -4,22 +4,13 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cache/store.h"
-#include "ir/support/error.h"
-#include "ir/support/expected.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
 
 namespace tunesmith::tools {
-
-template <class T>
-T value_or_throw(Expected<T, Error> result) {
-  if (!result) throw UserError(result.error().message);
-  return std::move(*result);
-}
 
 std::unique_ptr<cache::Store> open_store(const CommonOptions& options, cache::OpenMode mode);
 

@@ -12,17 +12,15 @@ namespace tunesmith::tools {
 namespace {
 
 int run_devices(const CommonOptions& options) {
-  const auto environment = tuner::host_environment(options.threads, nullptr);
-  if (!environment) throw UserError(environment.error().message);
-  const auto limits = tuner::measure_limits(*environment);
-  if (!limits) throw UserError(limits.error().message);
-  const codegen::CpuTarget& cpu = environment->target;
+  const tuner::Environment environment = value_or_throw(tuner::host_environment(options.threads, nullptr));
+  const tuner::Limits limits = value_or_throw(tuner::measure_limits(environment));
+  const codegen::CpuTarget& cpu = environment.target;
   if (!options.json.empty())
     write_json({{"schema", 1},
                 {"devices",
                  {{{"target", "cpu"},
                    {"name", cpu.microarchitecture},
-                   {"threads", limits->threads},
+                   {"threads", limits.threads},
                    {"cores", cpu.cores},
                    {"vector_bytes", cpu.vector_bytes},
                    {"vector_registers", cpu.vector_registers},
@@ -30,17 +28,17 @@ int run_devices(const CommonOptions& options) {
                    {"l2_bytes", cpu.l2_bytes},
                    {"l3_bytes", cpu.l3_bytes},
                    {"numa_nodes", cpu.numa_nodes},
-                   {"peak_gflops", limits->flops_per_ns},
-                   {"bandwidth_gb_s", limits->bytes_per_ns},
-                   {"toolchain", environment->toolchain_text()}}}}},
+                   {"peak_gflops", limits.flops_per_ns},
+                   {"bandwidth_gb_s", limits.bytes_per_ns},
+                   {"toolchain", environment.toolchain_text()}}}}},
                options);
   if (options.json != "-") {
     fmt::print("cpu: {}, {} cores, {}-bit vectors, {} registers\n", cpu.microarchitecture, cpu.cores,
                8 * cpu.vector_bytes, cpu.vector_registers);
     fmt::print("     caches: L1 {} KiB, L2 {} KiB a core, L3 {} KiB shared; NUMA nodes: {}\n", cpu.l1_bytes >> 10,
                cpu.l2_bytes >> 10, cpu.l3_bytes >> 10, cpu.numa_nodes);
-    fmt::print("     measured on {} threads: {:.0f} GFLOP/s (f32), {:.1f} GB/s\n", limits->threads,
-               limits->flops_per_ns, limits->bytes_per_ns);
+    fmt::print("     measured on {} threads: {:.0f} GFLOP/s (f32), {:.1f} GB/s\n", limits.threads,
+               limits.flops_per_ns, limits.bytes_per_ns);
   }
   return exit_ok;
 }

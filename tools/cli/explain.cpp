@@ -23,11 +23,6 @@ struct ExplainOptions {
   std::int64_t kernel = -1;  // -1: all
 };
 
-std::string text_or_throw(Expected<std::string, Error> text) {
-  if (!text) throw UserError(text.error().message);
-  return std::move(*text);
-}
-
 /// Where the time goes, by the analytic model, and how far the best is from the limit.
 std::string explain_why(const ir::Kernel& kernel, const tuner::Served& served, const tuner::Environment& environment,
                         const tuner::Limits& limits) {
@@ -58,8 +53,8 @@ std::string explain_kernel(const tracer::ProgramStep& step, const tuner::Environ
   const tuner::Served served = tuner::serve(step.kernel, environment);
   if (options.show == "schedule") return schedules::print_schedule(served.schedule) + "\n";
   if (options.show == "nest") return ir::print(served.nest);
-  if (options.show == "source") return text_or_throw(environment.backend->source(served.nest));
-  if (options.show == "asm") return text_or_throw(environment.backend->assembly(served.nest));
+  if (options.show == "source") return value_or_throw(environment.backend->source(served.nest));
+  if (options.show == "asm") return value_or_throw(environment.backend->assembly(served.nest));
   return explain_why(step.kernel, served, environment, *limits);
 }
 
@@ -78,11 +73,7 @@ int run_explain(const ExplainOptions& options) {
                      plural(program.steps.size(), "kernel"));
   const tuner::Environment environment = open_environment(options.common, DatabaseUse::read);
   std::optional<tuner::Limits> limits;
-  if (options.show == "why") {
-    auto measured = tuner::measure_limits(environment);
-    if (!measured) throw UserError(measured.error().message);
-    limits = *measured;
-  }
+  if (options.show == "why") limits = value_or_throw(tuner::measure_limits(environment));
   Json kernels = Json::array();
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     if (options.kernel >= 0 && options.kernel != static_cast<std::int64_t>(i)) continue;

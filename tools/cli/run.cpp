@@ -121,9 +121,9 @@ int run_run(const RunOptions& options) {
   runtime::ModelOptions model_options;
   model_options.environment = open_environment(options.common, DatabaseUse::read);
   model_options.objects = open_object_store(options.common);
-  auto built = runtime::CompiledModel::build(program_of(workload, options.common), model_options);
-  if (!built) throw UserError(built.error().message);
-  runtime::CompiledModel& model = **built;
+  const auto built =
+      value_or_throw(runtime::CompiledModel::build(program_of(workload, options.common), model_options));
+  runtime::CompiledModel& model = *built;
   const double ready_ms = milliseconds_since(start);
 
   std::vector<ir::HostTensor> inputs = random_inputs(workload.graph, options.seed);
