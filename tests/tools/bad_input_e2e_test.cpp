@@ -69,6 +69,16 @@ TEST_F(BadInput, AnUnknownOperatorIsNamedWithItsNode) {
   expect_refused("tune " + path("model.onnx") + " " + db(), "strange node");
 }
 
+TEST_F(BadInput, AModelWithoutKernelsHasNothingToTune) {
+  write("model.onnx", model_bytes({.nodes = {{"Identity", {"x"}, {"y"}}},
+                                   .inputs = {value_info("x", {2, 3})},
+                                   .outputs = {value_info("y", {2, 3})},
+                                   .initializers = {}}));
+  const Result tuned = run("tune " + path("model.onnx") + " --threads 1 " + db());
+  EXPECT_EQ(tuned.code, 0) << tuned.err;
+  EXPECT_NE(tuned.out.find("nothing to tune"), std::string::npos) << tuned.out;
+}
+
 TEST_F(BadInput, ShapesThatDoNotFitNameTheNode) {
   write("model.onnx", model({"MatMul", {"x", "w"}, {"y"}, {}, "bad product"}, {2, 4}, {5, 3}));
   expect_refused("run " + path("model.onnx") + " " + db(), "bad product");

@@ -89,6 +89,16 @@ TEST_F(Bench, TrialsTuneFirstAndAreKept) {
   EXPECT_TRUE(fs::exists(path("tuning.db")));
 }
 
+TEST_F(Bench, CtrlCKeepsWhatWasMeasured) {
+  const Result result = shell("timeout --foreground -s INT 4 " + program() + " bench " + small + " " + small +
+                              " --threads 1 --rounds 1000000 --json " + path("bench.json"));
+  EXPECT_EQ(result.code, 124) << result.err;
+  EXPECT_NE(result.err.find("Stopped after 0 of 2 workloads"), std::string::npos) << result.err;
+  const Json document = Json::parse(read_file(path("bench.json")), nullptr, false);
+  EXPECT_EQ(document["stopped"], true);
+  EXPECT_TRUE(document["results"].empty());
+}
+
 TEST_F(Bench, OptionsDoNotSwallowOperators) {
   const Json report = json("bench --threads 1 --rounds 3 " + db() + " --against openblas " + small);
   EXPECT_EQ(report.at("results").size(), 1u);

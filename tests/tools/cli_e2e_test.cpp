@@ -34,6 +34,11 @@ TEST_F(Cli, BadOperatorsAreNamed) {
   expect_refused("tune @" + path("no-list") + " " + db(), "no-list");
 }
 
+TEST_F(Cli, OperatorsSayEachSizeOnce) {
+  expect_refused("run matmul:m=4,n=4,k=4,m=8", "m is given twice");
+  expect_refused("run " + small + " --shape a=4x4", "--shape 'a=4x4'");
+}
+
 TEST_F(Cli, ADamagedModelIsRefused) {
   write("broken.onnx", "this is not a model");
   expect_refused("run " + path("broken.onnx") + " " + db(), "broken.onnx");

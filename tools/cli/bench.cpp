@@ -9,12 +9,14 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "ir/canonical.h"
 #include "runtime/compiled_model.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
+#include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/random_data.h"
 #include "tools/peers/peer.h"
@@ -93,16 +95,10 @@ struct Outcome {
   bool same = true;          // all results agree
 };
 
-double value_or_throw(Expected<double, Error> value) {
-  if (!value) throw UserError(value.error().message);
-  return *value;
-}
-
 std::unique_ptr<ModelRun> compile(const Workload& workload, const std::vector<ir::HostTensor>& inputs,
                                   const runtime::ModelOptions& options, const CommonOptions& common) {
-  auto built = runtime::CompiledModel::build(program_of(workload, common), options);
-  if (!built) throw UserError(built.error().message);
-  return std::make_unique<ModelRun>(std::move(*built), inputs);
+  return std::make_unique<ModelRun>(
+      value_or_throw(runtime::CompiledModel::build(program_of(workload, common), options)), inputs);
 }
 
 PeerWork peer_work(const Workload& workload, const std::vector<ir::HostTensor>& inputs,
@@ -150,24 +146,6 @@ std::vector<ir::HostTensor> outputs_of(Entry& entry) {
   return std::move(*outputs);
 }
 
-/// Runs the entries in turn, forwards and backwards, so that a drift of the machine hits all of them.
-void sample(std::vector<Entry>& entries, std::int64_t rounds, std::int32_t threads) {
-  for (Entry& entry : entries) {
-    value_or_throw(entry.run->run(1));
-    const double once = std::max(1.0, value_or_throw(entry.run->run(1)));
-    entry.repeat = std::clamp<std::int64_t>(std::llround(sample_ns / once), 1, 100000);
-  }
-  for (std::int64_t round = 0; round < rounds; ++round)
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      Entry& entry = entries[round % 2 == 0 ? i : entries.size() - 1 - i];
-      if (threads > 1) std::this_thread::sleep_for(settling);
-      if (entry.samples_ns.empty() || entry.samples_ns.back() < long_run_ns)
-        value_or_throw(entry.run->run(1));
-      entry.samples_ns.push_back(value_or_throw(entry.run->run(entry.repeat)) /
-                                 static_cast<double>(entry.repeat));
-    }
-}
-
 class Bench {
  public:
   Bench(const BenchOptions& options, tuner::Environment environment, tuner::Limits limits,
@@ -178,12 +156,15 @@ class Bench {
     model_options_.pool = std::make_shared<codegen::ThreadPool>(environment_.threads);
   }
 
-  Json run(const Workload& workload) {
+  /// Nothing when the user ends the command meanwhile.
+  std::optional<Json> run(const Workload& workload) {
     if (options_.trials > 0) tune(workload);
+    if (interrupted_) return std::nullopt;
     const std::vector<ir::HostTensor> inputs = random_inputs(workload.graph, 1);
     std::vector<Entry> entries = enter(workload, inputs);
     const double limit = sum_limits(static_cast<const ModelRun&>(*entries[0].run).model());
-    sample(entries, options_.rounds, environment_.threads);
+    sample(entries);
+    if (interrupted_) return std::nullopt;
     const std::vector<ir::HostTensor> reference = outputs_of(entries[1]);
     for (Entry& entry : entries) entry.max_rel_err = largest_difference(outputs_of(entry), reference);
     return report(workload, entries, limit);
@@ -200,10 +181,11 @@ class Bench {
     session.trials_per_task = options_.trials;
     ProgressDisplay display;
     session.on_progress = [&](const tuner::Progress& progress) { display.update(progress); };
-    const auto report = tuner::tune(tasks, environment_, session);
+    session.stop = &interrupted_;
+    auto outcome = tuner::tune(tasks, environment_, session);
     display.finish();
-    if (!report) throw UserError(report.error().message);
-    for (const tuner::TaskReport& task : report->tasks)
+    const tuner::SessionReport report = value_or_throw(std::move(outcome));
+    for (const tuner::TaskReport& task : report.tasks)
       if (!task.error.empty())
         fmt::print(stderr, "tunesmith: {} of {} stays untuned: {}\n", task.name, workload.name, task.error);
   }
@@ -226,6 +208,24 @@ class Bench {
       else if (*run != nullptr) add(peer.name, std::move(*run), true);
     }
     return entries;
+  }
+
+  /// Runs the entries in turn, forwards and backwards, so that a drift of the machine hits all of them.
+  void sample(std::vector<Entry>& entries) {
+    for (Entry& entry : entries) {
+      value_or_throw(entry.run->run(1));
+      const double once = std::max(1.0, value_or_throw(entry.run->run(1)));
+      entry.repeat = std::clamp<std::int64_t>(std::llround(sample_ns / once), 1, 100000);
+    }
+    for (std::int64_t round = 0; round < options_.rounds; ++round)
+      for (std::size_t i = 0; i < entries.size() && !interrupted_; ++i) {
+        Entry& entry = entries[round % 2 == 0 ? i : entries.size() - 1 - i];
+        if (environment_.threads > 1) std::this_thread::sleep_for(settling);
+        if (entry.samples_ns.empty() || entry.samples_ns.back() < long_run_ns)
+          value_or_throw(entry.run->run(1));
+        entry.samples_ns.push_back(value_or_throw(entry.run->run(entry.repeat)) /
+                                   static_cast<double>(entry.repeat));
+      }
   }
 
   double sum_limits(const runtime::CompiledModel& model) {
@@ -272,6 +272,7 @@ class Bench {
   }
 
   const BenchOptions& options_;
+  const std::atomic<bool>& interrupted_ = catch_interrupts();
   tuner::Environment environment_;
   tuner::Limits limits_;
   std::vector<NamedPeer> peers_;
@@ -313,21 +314,29 @@ int run_bench(const BenchOptions& options) {
   std::vector<NamedPeer> peers = open_peers(options.against);
   const tuner::Environment environment =
       open_environment(options.common, options.trials > 0 ? DatabaseUse::write : DatabaseUse::read);
-  const auto limits = tuner::measure_limits(environment);
-  if (!limits) throw UserError(limits.error().message);
+  const tuner::Limits limits = value_or_throw(tuner::measure_limits(environment));
   Json versions = Json::object();
   for (const NamedPeer& peer : peers) versions[peer.name] = peer.peer->version();
-  Bench bench(options, environment, *limits, std::move(peers));
+  Bench bench(options, environment, limits, std::move(peers));
   Json results = Json::array();
-  for (const std::string& text : texts) results.push_back(bench.run(load_workload(text, options.common)));
+  for (const std::string& text : texts) {
+    std::optional<Json> result = bench.run(load_workload(text, options.common));
+    if (!result) break;
+    results.push_back(std::move(*result));
+  }
+  const bool stopped = results.size() < texts.size();
+  if (stopped)
+    fmt::print(stderr, "Stopped after {} of {}; what trials measured is kept.\n", results.size(),
+               plural(texts.size(), "workload"));
   if (!options.common.json.empty())
     write_json({{"schema", 1},
                 {"machine",
                  {{"cpu", environment.target.microarchitecture},
                   {"cores", environment.target.cores},
-                  {"peak_gflops", limits->flops_per_ns},
-                  {"bandwidth_gb_s", limits->bytes_per_ns},
+                  {"peak_gflops", limits.flops_per_ns},
+                  {"bandwidth_gb_s", limits.bytes_per_ns},
                   {"peers", versions}}},
+                {"stopped", stopped},
                 {"results", results}},
                options.common);
   const std::vector<Outcome>& outcomes = bench.outcomes();

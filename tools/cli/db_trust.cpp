@@ -4,13 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <map>
 #include <set>
 
 #include "tools/cli/db.h"
+#include "tools/cli/interrupt.h"
 #include "tuner/promote.h"
 #include "tuner/worker/client.h"
 
@@ -39,9 +38,6 @@ struct RetractOptions {
   std::string what = "measurement";
   std::string reason;
 };
-
-std::atomic<bool> interrupted{false};
-void on_interrupt(int) { interrupted = true; }
 
 struct Listed {
   cache::Record record;
@@ -237,10 +233,9 @@ int run_promote(const PromoteOptions& options) {
     std::vector<cache::Record> records;
     for (const Listed& listed : chosen) records.push_back(listed.record);
     const auto measurer = tuner::make_worker_measurer(environment, value_or_throw(tuner::find_worker()), {});
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
+    const std::atomic<bool>& interrupted = catch_interrupts();
     done = value_or_throw(tuner::promote(records, environment, *measurer,
-                                         [](const tuner::Promotion&) { return !interrupted; }));
+                                         [&](const tuner::Promotion&) { return !interrupted; }));
   }
   Json rows = Json::array();
   std::string text;
@@ -296,7 +291,7 @@ int run_retract(const RetractOptions& options) {
           {subject, options.reason, "retract", cache::now_us(), cache::Trust::measured_here});
   }
   const std::size_t before = count_used(*store);
-  if (auto stored = store->retract(retractions); !stored) throw UserError(stored.error().message);
+  value_or_throw(store->retract(retractions));
   const std::size_t withdrawn = before - std::min(before, count_used(*store));
   Json rows = Json::array();
   for (const Listed& listed : found) rows.push_back(listed.hash.hex());

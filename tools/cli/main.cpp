@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
              "\nA first session:\n"
              "  tunesmith tune model.onnx --budget 5m      search, and remember what was found\n"
              "  tunesmith run model.onnx --repeat 100      run with the best that is known\n"
-             "  tunesmith explain model.onnx               what became of every operator");
+             "  tunesmith explain model.onnx               what became of every operator\n"
+             "\nExit codes: 0 done, 1 a check failed (wrong result, damaged database), 2 bad input or failure.");
 
   tools::Action action;
   tools::add_tune_command(app, action);

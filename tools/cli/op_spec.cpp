@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <set>
 
 #include "ir/support/error.h"
 #include "ir/support/rng.h"
@@ -271,6 +272,7 @@ OpText parse_arguments(const OpSpec& spec, std::string_view text) {
   arguments.name = spec.name;
   for (const Key& key : spec.keys)
     if (key.value != required) arguments.numbers.emplace(key.name, key.value);
+  std::set<std::string> seen;
   for (const std::string& part : split(text, ',')) {
     const std::size_t equals = part.find('=');
     if (equals == std::string::npos)
@@ -278,6 +280,7 @@ OpText parse_arguments(const OpSpec& spec, std::string_view text) {
                        describe(spec));
     const std::string key = part.substr(0, equals);
     const std::string value = part.substr(equals + 1);
+    if (!seen.insert(key).second) throw_user_error("operator '{}': {} is given twice", spec.name, key);
     if (key == "dtype") {
       const auto dtype = ir::dtype_from_string(value);
       if (!dtype) throw_user_error("operator '{}': unknown dtype '{}'", spec.name, value);

@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <memory>
 
 #include "ir/canonical.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
+#include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tuner/session.h"
 
@@ -20,10 +20,6 @@ struct TuneOptions {
   std::int64_t trials = 64;
   std::uint64_t seed = 1;
 };
-
-std::atomic<bool> interrupted{false};
-
-void on_interrupt(int) { interrupted = true; }
 
 std::vector<tuner::Task> tasks_of(const TuneOptions& options) {
   std::vector<tuner::Task> tasks;
@@ -60,6 +56,10 @@ Json to_json(const tuner::SessionReport& report) {
 }
 
 void print_report(const tuner::SessionReport& report, const std::string& db) {
+  if (report.tasks.empty()) {
+    fmt::print("nothing to tune: there are no kernels to choose schedules for\n");
+    return;
+  }
   double best = 0, fallback = 0;
   fmt::print("{:>10} {:>10} {:>7} {:>7} {:>7}  {}\n", "default", "best", "speed", "limit", "trials", "task");
   for (const tuner::TaskReport& task : report.tasks) {
@@ -80,21 +80,19 @@ int run_tune(const TuneOptions& options) {
   session.trials_per_task = options.trials;
   if (!options.budget.empty()) session.budget_seconds = parse_duration("--budget", options.budget);
   session.seed = options.seed;
-  session.stop = &interrupted;
 
   const std::vector<tuner::Task> tasks = tasks_of(options);
   const tuner::Environment environment = open_environment(options.common, DatabaseUse::write);
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
+  session.stop = &catch_interrupts();
   ProgressDisplay display;
   session.on_progress = [&](const tuner::Progress& progress) { display.update(progress); };
-  const auto report = tuner::tune(tasks, environment, session);
+  auto outcome = tuner::tune(tasks, environment, session);
   display.finish();
-  if (!report) throw UserError(report.error().message);
-  if (report->stopped)
+  const tuner::SessionReport report = value_or_throw(std::move(outcome));
+  if (report.stopped)
     fmt::print(stderr, "Stopped; everything measured is kept. Give the same command again to go on.\n");
-  if (!options.common.json.empty()) write_json(to_json(*report), options.common);
-  if (options.common.json != "-") print_report(*report, database_path(options.common));
+  if (!options.common.json.empty()) write_json(to_json(report), options.common);
+  if (options.common.json != "-") print_report(report, database_path(options.common));
   return exit_ok;
 }
 
