@@ -97,6 +97,33 @@ TEST(OnnxImport, IntegerProductsAreExact) {
   EXPECT_THAT(refusal(text), AllOf(HasSubstr("operand 1 is f32"), HasSubstr("i8, u8")));
 }
 
+TEST(OnnxImport, QuantisedProductsAreSummedExactly) {
+  // 600 large products, 3, and the large ones again with the other sign: in f32, which holds even numbers only beyond 2^24,
+  // it would be 5.
+  constexpr std::int64_t half = 600, size = 2 * half + 1;
+  HostTensor x = bytes({1, size}, 255), w(ir::DType::i8, {size, 1});
+  for (std::int64_t i = 0; i < size; ++i) w.set(i, i < half ? 127 : -127);
+  x.set(half, 3);
+  w.set(half, 1);
+  ModelText text{{{"QLinearMatMul", {"x", "one", "zero", "w", "one", "none", "one", "zero"}, {"y"}}},
+                 {value_info("x", {1, size}, onnx_u8), value_info("w", {size, 1}, onnx_i8)},
+                 {value_info("y", {1, 1}, onnx_u8)}};
+  text.initializers = {f32_tensor("one", {}, {1}), tensor_head("zero", {}, onnx_u8).number(5, 0),
+                       tensor_head("none", {}, onnx_i8).number(5, 0)};
+  // Of the kernels: the operators' references sum in double precision.
+  auto result = [&](const std::vector<HostTensor>& inputs) {
+    return interpret_program(make_program(import_text(text)), inputs).at(0).at(0);
+  };
+  EXPECT_EQ(result({x, w}), 3);
+
+  text.nodes[0] = {"QLinearConv", {"x", "one", "zero", "w", "one", "none", "half", "zero", "bias"}, {"y"}};
+  text.inputs = {value_info("x", {1, size, 1}, onnx_u8), value_info("w", {1, size, 1}, onnx_i8)};
+  text.outputs = {value_info("y", {1, 1, 1}, onnx_u8)};
+  text.initializers.push_back(f32_tensor("half", {}, {0.5f}));
+  text.initializers.push_back(tensor_head("bias", {1}, onnx_i32).number(5, 4));
+  EXPECT_EQ(result({x.reshaped({1, size, 1}), w.reshaped({1, size, 1})}), 14);
+}
+
 TEST(OnnxImport, IntegerConvolutionsTakeTheAttributesOfAll) {
   ModelText text{{{"ConvInteger", {"x", "w"}, {"y"}, {text_attribute("auto_pad", "SAME_UPPER")}}},
                  {value_info("x", {1, 301, 2}, onnx_u8), value_info("w", {1, 301, 2}, onnx_u8)},

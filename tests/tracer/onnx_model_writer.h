@@ -43,7 +43,7 @@ class Message {
   std::string bytes_;
 };
 
-inline constexpr int onnx_f32 = 1, onnx_u8 = 2, onnx_i64 = 7, onnx_string = 8, onnx_bool = 9;
+inline constexpr int onnx_f32 = 1, onnx_u8 = 2, onnx_i8 = 3, onnx_i32 = 6, onnx_i64 = 7, onnx_string = 8, onnx_bool = 9;
 
 using Dims = std::vector<std::int64_t>;
 

@@ -121,71 +121,90 @@ Values dynamic_quantize_linear(const Node& n) {
   return {quantized(n, x, scale, point, {}), scale, point};
 }
 
+/// Where a quantised operand stands among the inputs of its node.
+struct Operand {
+  std::size_t data = 0, zero = 0;
+  std::int64_t axis = 0;  // of its zero points and scales
+};
+
 /// Two operands less their zero points, whose product is exact: sums of i32.
 struct Factors {
   ValueId a, b;
 };
 
 /// Bytes as they are where no zero point moves them, else i32.
-Factors centred(const Node& n, std::int64_t a_axis, std::int64_t b_axis) {
+Factors centred(const Node& n, const Operand& a, const Operand& b) {
   Graph& g = n.graph();
-  for (const std::size_t i : {0, 1}) {
-    const DType dtype = n.type(i).dtype;
+  for (const Operand& x : {a, b}) {
+    const DType dtype = n.type(x.data).dtype;
     if (dtype != DType::i8 && dtype != DType::u8)
-      n.refuse("operand {} is {}; accepted: i8, u8", i, ir::to_string(dtype));
-    if (n.has_input(i + 2) && n.type(i + 2).dtype != dtype)
-      n.refuse("the zero point of operand {} is {}, the operand {}", i, ir::to_string(n.type(i + 2).dtype),
+      n.refuse("operand {} is {}; accepted: i8, u8", x.data, ir::to_string(dtype));
+    if (n.has_input(x.zero) && n.type(x.zero).dtype != dtype)
+      n.refuse("the zero point of operand {} is {}, the operand {}", x.data, ir::to_string(n.type(x.zero).dtype),
                ir::to_string(dtype));
   }
-  auto moves = [&](std::size_t zero) {
-    if (!n.has_input(zero)) return false;
-    const auto known = n.known(n.input(zero));
+  auto moves = [&](const Operand& x) {
+    if (!n.has_input(x.zero)) return false;
+    const auto known = n.known(n.input(x.zero));
     if (!known) return true;
     for (std::int64_t i = 0; i < known->size(); ++i)
       if (known->int_at(i) != 0) return true;
     return false;
   };
-  const bool a_moves = moves(2), b_moves = moves(3);
-  if (!a_moves && !b_moves) return {n.input(0), n.input(1)};
-  auto less_zero = [&](std::size_t i, bool moves, std::int64_t axis) {
-    const ValueId x = ops::cast(g, n.input(i), DType::i32);
-    if (!moves) return x;
-    return ops::binary(g, BinaryOp::sub, x,
-                       ops::cast(g, aligned(n, n.input(i + 2), n.dims(i), {axis}), DType::i32));
+  const bool a_moves = moves(a), b_moves = moves(b);
+  if (!a_moves && !b_moves) return {n.input(a.data), n.input(b.data)};
+  auto less_zero = [&](const Operand& operand, bool moved) {
+    const ValueId x = ops::cast(g, n.input(operand.data), DType::i32);
+    if (!moved) return x;
+    const ValueId zero = aligned(n, n.input(operand.zero), n.dims(operand.data), {operand.axis});
+    return ops::binary(g, BinaryOp::sub, x, ops::cast(g, zero, DType::i32));
   };
-  return {less_zero(0, a_moves, a_axis), less_zero(1, b_moves, b_axis)};
+  return {less_zero(a, a_moves), less_zero(b, b_moves)};
 }
 
+std::int64_t row_axis(const Node& n) { return static_cast<std::int64_t>(n.rank(0)) - 2; }
+
 Values matmul_integer(const Node& n) {
-  const auto [a, b] = centred(n, static_cast<std::int64_t>(n.rank(0)) - 2, -1);
+  const auto [a, b] = centred(n, {0, 2, row_axis(n)}, {1, 3, -1});
   return {ops::matmul(n.graph(), a, b)};
 }
 
 Values conv_integer(const Node& n) {
-  const auto [x, w] = centred(n, 1, 0);
+  const auto [x, w] = centred(n, {0, 2, 1}, {1, 3, 0});
   return {ops::conv(n.graph(), x, w, std::nullopt, conv_options(n, 1))};
+}
+
+/// What an exact sum of products stands for: times both scales, in f32, then to the output's scale.
+ValueId requantized(const Node& n, ValueId sum, ValueId a_scale, ValueId b_scale, std::int64_t axis) {
+  Graph& g = n.graph();
+  const ValueId scale =
+      ops::binary(g, BinaryOp::mul, ops::cast(g, a_scale, DType::f32), ops::cast(g, b_scale, DType::f32));
+  const ValueId y = ops::binary(g, BinaryOp::mul, ops::cast(g, sum, DType::f32), scale);
+  return quantized(n, y, n.input(6), n.input(7), {n.type(7).dtype, {axis}});
 }
 
 Values qlinear_matmul(const Node& n) {
   Graph& g = n.graph();
-  const std::int64_t rows = static_cast<std::int64_t>(n.rank(0)) - 2;
-  const ValueId a = dequantized(n, n.input(0), n.input(1), n.input(2), {rows});
-  const ValueId b = dequantized(n, n.input(3), n.input(4), n.input(5), {-1});
-  const ValueId y = ops::matmul(g, ops::cast(g, a, DType::f32), ops::cast(g, b, DType::f32));
-  return {quantized(n, y, n.input(6), n.input(7), {n.type(7).dtype, {-1}})};
+  const Operand a{0, 2, row_axis(n)}, b{3, 5, -1};
+  if (ir::is_float(n.type(a.data).dtype) || ir::is_float(n.type(b.data).dtype)) {  // eight-bit floats
+    const ValueId x = dequantized(n, n.input(0), n.input(1), n.input(2), {a.axis});
+    const ValueId y = dequantized(n, n.input(3), n.input(4), n.input(5), {b.axis});
+    const ValueId sum = ops::matmul(g, ops::cast(g, x, DType::f32), ops::cast(g, y, DType::f32));
+    return {quantized(n, sum, n.input(6), n.input(7), {n.type(7).dtype, {-1}})};
+  }
+  const auto [x, y] = centred(n, a, b);
+  return {requantized(n, ops::matmul(g, x, y), aligned(n, n.input(1), n.dims(0), {a.axis}),
+                      aligned(n, n.input(4), n.dims(3), {b.axis}), -1)};
 }
 
 Values qlinear_conv(const Node& n) {
   Graph& g = n.graph();
-  const ValueId x = dequantized(n, n.input(0), n.input(1), n.input(2), {1});
-  const ValueId w = dequantized(n, n.input(3), n.input(4), n.input(5), {0});
-  ValueId y = ops::conv(g, x, w, std::nullopt, conv_options(n, 3));
-  if (n.has_input(8)) {  // the bias is in units of the product of the scales
-    const ValueId scale = ops::binary(g, BinaryOp::mul, ops::reshape(g, n.input(1), {}), n.input(4));
-    const ValueId bias = ops::binary(g, BinaryOp::mul, ops::cast(g, n.input(8), DType::f32), scale);
-    y = ops::binary(g, BinaryOp::add, y, aligned(n, bias, n.dims(0), {1}));
-  }
-  return {quantized(n, y, n.input(6), n.input(7), {n.type(7).dtype, {1}})};
+  const auto [x, w] = centred(n, {0, 2, 1}, {3, 5, 0});
+  ValueId sum = ops::conv(g, x, w, std::nullopt, conv_options(n, 3));
+  const Ints shape = to_ints(g.type(sum).shape);
+  // The bias is in units of the product of the scales: an integer like the sum.
+  if (n.has_input(8)) sum = ops::binary(g, BinaryOp::add, sum, aligned(n, n.input(8), shape, {1}));
+  return {requantized(n, sum, ops::reshape(g, n.input(1), {}), aligned(n, n.input(4), shape, {1}), 1)};
 }
 
 constexpr std::string_view conv_attributes = "auto_pad dilations group kernel_shape pads strides";
