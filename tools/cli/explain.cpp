@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "ir/canonical.h"
 #include "ir/print.h"
@@ -47,9 +48,9 @@ std::string explain_why(const ir::Kernel& kernel, const tuner::Served& served, c
   return text + fmt::format("  schedule: {}\n", schedules::print_schedule(served.schedule));
 }
 
-std::string explain_kernel(const tracer::ProgramStep& step, const tuner::Environment& environment,
-                           const ExplainOptions& options, const tuner::Limits* limits) {
-  if (options.show == "kernel") return ir::print(step.kernel);
+/// `limits` are given for "why".
+std::string explain_schedule(const tracer::ProgramStep& step, const tuner::Environment& environment,
+                             const ExplainOptions& options, const std::optional<tuner::Limits>& limits) {
   const tuner::Served served = tuner::serve(step.kernel, environment);
   if (options.show == "schedule") return schedules::print_schedule(served.schedule) + "\n";
   if (options.show == "nest") return ir::print(served.nest);
@@ -71,15 +72,18 @@ int run_explain(const ExplainOptions& options) {
   if (options.kernel >= static_cast<std::int64_t>(program.steps.size()))
     throw_user_error("--kernel {}: {} has {}, counted from 0", options.kernel, workload.name,
                      plural(program.steps.size(), "kernel"));
-  const tuner::Environment environment = open_environment(options.common, DatabaseUse::read);
+  // Kernels are the same everywhere: a build without a code generator shows them too.
+  std::optional<tuner::Environment> environment;
   std::optional<tuner::Limits> limits;
-  if (options.show == "why") limits = value_or_throw(tuner::measure_limits(environment));
+  if (options.show != "kernel") environment = open_environment(options.common, DatabaseUse::read);
+  if (options.show == "why") limits = value_or_throw(tuner::measure_limits(*environment));
   Json kernels = Json::array();
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     if (options.kernel >= 0 && options.kernel != static_cast<std::int64_t>(i)) continue;
     const tracer::ProgramStep& step = program.steps[i];
-    const std::string text = step.is_host ? "  runs its reference implementation: it has no loop-nest form\n"
-                                          : explain_kernel(step, environment, options, limits ? &*limits : nullptr);
+    const std::string text = step.is_host   ? "  runs its reference implementation: it has no loop-nest form\n"
+                             : !environment ? ir::print(step.kernel)
+                                            : explain_schedule(step, *environment, options, limits);
     if (options.common.json != "-") fmt::print("# kernel {}: {}\n{}", i, step.name, text);
     kernels.push_back({{"kernel", i},
                        {"name", step.name},
