@@ -1,8 +1,5 @@
 #include "cache/bundle.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +7,7 @@
 #include <ostream>
 
 #include "cache/bundle_json.h"
+#include "ir/support/whole_file.h"
 
 namespace tunesmith::cache {
 namespace {
@@ -190,23 +188,11 @@ Expected<ExportReport, Error> export_bundle(Store& store, const Filter& filter, 
 
 Expected<ExportReport, Error> export_bundle_file(Store& store, const Filter& filter,
                                                  const std::string& path) {
-  const std::string partial = fmt::format("{}.{}.partial", path, getpid());
-  const auto failed = [&](int code) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
+  WholeFile file(path);
+  auto report = export_bundle(store, filter, file.stream());
+  if (!report && file.stream().good()) return report;
+  if (const int code = file.commit(); code != 0)
     return Unexpected(make_error("cannot write the bundle '{}': {}", path, std::strerror(code)));
-  };
-  errno = 0;
-  std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-  if (!file) return failed(errno);
-  auto report = export_bundle(store, filter, file);
-  if (!file.good()) return failed(errno != 0 ? errno : EIO);
-  file.close();
-  if (file.fail()) return failed(errno != 0 ? errno : EIO);
-  std::error_code error;
-  if (report) std::filesystem::rename(partial, path, error);
-  if (error) return failed(error.value());
-  if (!report) std::filesystem::remove(partial, error);
   return report;
 }
 

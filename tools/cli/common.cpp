@@ -1,9 +1,7 @@
 #include "tools/cli/common.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -16,6 +14,7 @@
 
 #include "cache/location.h"
 #include "ir/support/log.h"
+#include "ir/support/whole_file.h"
 #include "tools/cli/bench_suite.h"
 #include "tools/cli/op_spec.h"
 #include "tracer/onnx/import.h"
@@ -48,30 +47,14 @@ tracer::ImportOptions import_options(const CommonOptions& options) {
   return result;
 }
 
-std::string partial_name(const std::string& path) { return fmt::format("{}.partial.{}", path, ::getpid()); }
-
 std::string cannot_write(const std::string& path, int code) {
   return fmt::format("cannot write '{}': {}", path, std::strerror(code));
 }
 
-/// Devices and pipes are written as they are: a file must not take their place.
-bool is_special(const std::string& path) {
-  std::error_code error;
-  const auto type = std::filesystem::status(path, error).type();
-  return type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found;
-}
-
 /// Before the work, not after it: can --json be written? Empty, or what is wrong.
 std::string check_json_place(const std::string& path) {
-  if (path == "-") return "";
-  if (std::filesystem::is_directory(path)) return cannot_write(path, EISDIR);
-  if (is_special(path)) return ::access(path.c_str(), W_OK) == 0 ? "" : cannot_write(path, errno);
-  const std::string partial = partial_name(path);
-  const int file = ::open(partial.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-  if (file < 0) return cannot_write(path, errno);
-  ::close(file);
-  ::unlink(partial.c_str());
-  return "";
+  const int refused = path == "-" ? 0 : check_writable(path);
+  return refused == 0 ? "" : cannot_write(path, refused);
 }
 
 }  // namespace
@@ -224,16 +207,9 @@ void write_json(const Json& document, const CommonOptions& options) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     return;
   }
-  const bool in_place = is_special(options.json);
-  const std::string partial = in_place ? options.json : partial_name(options.json);
-  errno = 0;
-  std::ofstream file(partial, std::ios::binary);
-  file << text;
-  file.close();
-  if (file && (in_place || std::rename(partial.c_str(), options.json.c_str()) == 0)) return;
-  const int code = errno != 0 ? errno : EIO;
-  if (!in_place) ::unlink(partial.c_str());
-  throw UserError(cannot_write(options.json, code));
+  WholeFile file(options.json);
+  file.stream() << text;
+  if (const int code = file.commit(); code != 0) throw UserError(cannot_write(options.json, code));
 }
 
 std::string plural(std::size_t count, const std::string& noun) {

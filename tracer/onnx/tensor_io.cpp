@@ -1,7 +1,6 @@
 #include "tracer/onnx/tensor_io.h"
 
-#include <unistd.h>
-
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "ir/support/error.h"
+#include "ir/support/whole_file.h"
 #include "tracer/npy.h"
 #include "tracer/onnx/tensor_proto.h"
 
@@ -75,17 +75,9 @@ void write_tensor(const std::string& path, const ir::HostTensor& tensor, const s
   } catch (const UserError& error) {
     throw UserError(fmt::format("cannot write '{}': {}", path, error.what()));
   }
-  const std::string partial = fmt::format("{}.partial.{}", path, ::getpid());
-  bool written = false;
-  {
-    std::ofstream file(partial, std::ios::binary);
-    written = file && file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())) && file.flush();
-  }
-  std::error_code error;
-  if (written) std::filesystem::rename(partial, path, error);
-  if (written && !error) return;
-  std::filesystem::remove(partial, error);
-  throw_user_error("cannot write '{}': is the folder there, writable and not full?", path);
+  WholeFile file(path);
+  file.stream().write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (const int code = file.commit(); code != 0) throw_user_error("cannot write '{}': {}", path, std::strerror(code));
 }
 
 std::string numbered_tensor_path(const std::string& folder, std::string_view kind, std::size_t index) {
