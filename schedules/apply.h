@@ -39,7 +39,9 @@ struct ScheduleError {
     already_accumulated,   // accumulate: twice
     not_associative,       // rfactor: the combiner does not merge partial results
     not_reduction_axis,    // rfactor: the axis is spatial
-    stage_was_scheduled,   // rfactor, compute_inline: must come before other steps on the stage
+    not_spatial_axis,      // pad: no such spatial axis
+    unbounded_index,       // pad: how far an operand is read is not known
+    stage_was_scheduled,   // rfactor, pad, compute_inline: must come before other steps on the stage
     tuple_cycle,           // components of a tuple reduction need each other's old value
     epilogue_without_tile, // reverse_compute_at inside a reduction that is not finished there and not accumulated
     bad_layout,             // stage: the layout does not walk every dimension of the buffer once

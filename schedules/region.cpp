@@ -69,6 +69,17 @@ Range join(const Range& a, const Range& b) {
   return result;
 }
 
+/// What of the range lies in [0, size).
+Range front(Range range, i64 size) {
+  const Expr inside = range.base < size;
+  range.condition = range.condition ? ir::logical_and(range.condition, inside) : inside;
+  range.base = ir::min(range.base, size - 1);
+  const Expr count = ir::min(size - range.base, range.extent.expr);
+  const i64* constant = ir::as_int(count);
+  range.extent = constant ? constant_extent(*constant) : open_extent(count, std::min(size, range.extent.max));
+  return range;
+}
+
 }  // namespace
 
 Range RegionFinder::whole_axis(const ir::Axis& axis) const {
@@ -104,7 +115,9 @@ std::vector<Range> RegionFinder::axes_from_host(StageIndex stage) const {
       ranges.push_back(whole_axis(s.def.spatial[a]));
       continue;
     }
-    ranges.push_back(host[along]);
+    const Expr& extent = s.def.spatial[a].extent;
+    const Expr& walked = tree_.stages[s.place->host].def.spatial[along].extent;
+    ranges.push_back(ir::equal(extent, walked) ? host[along] : front(host[along], ir::int_value(extent)));
   }
   return ranges;
 }

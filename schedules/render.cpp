@@ -27,7 +27,8 @@ constexpr Explanation explanations[] = {
      "the reader does not load this buffer; name one that its values load (after an earlier stage(): the "
      "copy)"},
     {Code::bad_factor, "bad_factor",
-     "the factor must be at least 1, and a loop can be split 31 times at most"},
+     "the factor must be at least 1; a loop can be split 31 times at most, and an axis be padded to a multiple "
+     "of 64 or its extent at most"},
     {Code::overlap_reduction, "overlap_reduction",
      "what blocks share would be added twice; let spatial blocks overlap, outside of the reduction loops of "
      "the stage and of its tile"},
@@ -67,8 +68,11 @@ constexpr Explanation explanations[] = {
      "the combiner does not merge partial results: its reduction loops keep their order, and rfactor is not "
      "legal"},
     {Code::not_reduction_axis, "not_reduction_axis", "the axis is not a reduction axis of the stage"},
+    {Code::not_spatial_axis, "not_spatial_axis", "the axis is not a spatial axis of the stage"},
+    {Code::unbounded_index, "unbounded_index",
+     "the stage reads an operand at an index that is computed from data; such an axis cannot be padded"},
     {Code::stage_was_scheduled, "stage_was_scheduled",
-     "rfactor and compute_inline change the stage itself: they must come before other steps on it"},
+     "rfactor, pad and compute_inline change the stage itself: they must come before other steps on it"},
     {Code::tuple_cycle, "tuple_cycle", "the components of the state need each other's old values"},
     {Code::epilogue_without_tile, "epilogue_without_tile",
      "inside a reduction loop the stage is not finished; accumulate it first, or use a loop outside of the "

@@ -49,6 +49,7 @@ std::string print(const Accumulate& s) {
 std::string print(const Rfactor& s) {
   return fmt::format("rfactor(s{}, a{}, {})", s.stage, s.axis, s.factor);
 }
+std::string print(const Pad& s) { return fmt::format("pad(s{}, a{}, {})", s.stage, s.axis, s.factor); }
 std::string print(const Streaming& s) { return fmt::format("streaming(s{})", s.stage); }
 
 constexpr ir::LoopKind annotation_kinds[] = {
@@ -194,6 +195,7 @@ class Parser {
     if (name == "stage") return stage_buffer();
     if (name == "accumulate") return Accumulate{index("s"), (comma(), loop()), (comma(), scope())};
     if (name == "rfactor") return Rfactor{index("s"), (comma(), index("a")), (comma(), integer())};
+    if (name == "pad") return Pad{index("s"), (comma(), index("a")), (comma(), integer())};
     if (name == "streaming") return Streaming{index("s")};
     for (ir::LoopKind kind : annotation_kinds)
       if (ir::to_string(kind) == name) return Annotate{loop(), kind};

@@ -1,6 +1,6 @@
 // Schedule: a short list of steps, pure data, replayable on any kernel with the same canonical text.
 //
-// Stages are named by number: the kernel's stages in order, then the stages that steps create (stage(), rfactor()), in
+// Stages are named by number: the kernel's stages in order, then the stages that steps create (stage(), rfactor(), pad()), in
 // the order of their creation. Loops are named by what they came from, never by position: `s0.a1` walks axis 1 of stage
 // 0 (spatial axes first, then reduction axes); split(s0.a1, 8) replaces it by `s0.a1.0` (outer) and `s0.a1.1` (inner);
 // the n-th fuse() on a stage makes `s0.f<n>`.
@@ -118,6 +118,15 @@ struct Rfactor {
   std::int64_t factor = 1;
   bool operator==(const Rfactor&) const = default;
 };
+/// Rounds the extent of spatial axis `axis` up to a multiple of `factor`. Creates, where they are needed, a stage for each
+/// operand that is read past its end then (the operand and zeros, in the order of their first loads), and for each output of
+/// the kernel that the stage wrote one that copies what was asked for.
+struct Pad {
+  StageIndex stage = 0;
+  std::uint32_t axis = 0;
+  std::int64_t factor = 1;
+  bool operator==(const Pad&) const = default;
+};
 /// Stores the stage's results past the caches.
 struct Streaming {
   StageIndex stage = 0;
@@ -125,7 +134,7 @@ struct Streaming {
 };
 
 using Step = std::variant<Split, Fuse, Reorder, Annotate, ComputeAt, ComputeInline, ReverseComputeAt, StageBuffer,
-                          Accumulate, Rfactor, Streaming>;
+                          Accumulate, Rfactor, Pad, Streaming>;
 using Schedule = std::vector<Step>;
 
 std::string print_step(const Step& step);

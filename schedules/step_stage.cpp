@@ -53,7 +53,8 @@ Status take(LoopTree& tree, const StageBuffer& step, std::uint32_t number) {
   }
   ir::Buffer copy = tree.kernel.buffer(step.buffer);
   if (!is_valid(step.layout, copy.shape.size())) return refuse(Code::bad_layout);
-  const bool moves_to_prepare = !step.at && copy.role == ir::Role::constant;
+  const bool is_known = copy.role == ir::Role::constant || copy.role == ir::Role::prepared;
+  const bool moves_to_prepare = !step.at && is_known;
   copy.name += loop ? ".pack" : moves_to_prepare ? ".prepared" : ".copy";
   copy.role = moves_to_prepare ? ir::Role::prepared : ir::Role::temp;
   copy.scope = step.at ? step.scope : ir::Scope::global;

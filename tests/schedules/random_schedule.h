@@ -131,6 +131,8 @@ class ScheduleGenerator {
   Step propose() {
     // What changes stages themselves must come first.
     if (schedule_.size() < 3 && rng_.below(4) == 0) return ComputeInline{stage()};
+    if (schedule_.size() < 3 && rng_.below(4) == 0)
+      return Pad{stage(), static_cast<std::uint32_t>(rng_.below(3)), rng_.between(2, 5)};
     switch (rng_.below(16)) {
       case 0:
       case 1:

@@ -42,6 +42,18 @@ TEST(SplitErrors, BlocksThatOverlapAreComputedAgain) {
             "overlap_concurrent");
 }
 
+TEST(PadErrors, SpatialAxesThatAreReadAtKnownPlaces) {
+  EXPECT_EQ(refusal(relu(), "pad(s0, a1, 16)"), "legal");
+  EXPECT_EQ(refusal(relu(), "pad(s0, a1, 20)"), "legal");
+  EXPECT_EQ(refusal(relu(), "pad(s0, a2, 16)"), "not_spatial_axis");
+  EXPECT_EQ(refusal(relu(), "pad(s9, a0, 16)"), "unknown_stage");
+  EXPECT_EQ(refusal(relu(), "pad(s0, a1, 0)"), "bad_factor");
+  EXPECT_EQ(refusal(relu(), "pad(s0, a1, 65)"), "bad_factor");
+  EXPECT_EQ(refusal(relu(), "parallel(s0.a0); pad(s0, a1, 16)"), "stage_was_scheduled");
+  EXPECT_EQ(refusal(rows(), "rfactor(s0, a1, 3); pad(s2, a1, 4)"), "stage_was_scheduled");
+  EXPECT_EQ(refusal(relu(), "pad(s0, a1, 16); reverse_compute_at(s1, s0.a1)"), "legal");
+}
+
 TEST(FuseErrors, LoopsMustBeNeighboursOfOneKind) {
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a0)"), "not_nested");
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a2)"), "mixed_fuse");

@@ -55,6 +55,13 @@ constexpr Golden goldens[] = {
     {"rfactor", small_rows,
      "rfactor(s0, a1, 16); reorder(s2.a2, s2.a1); vectorize(s2.a1); compute_at(s2, s0.a0, registers); "
      "vectorize(s0.a1)"},
+    {"pad", small_matmul,
+     "pad(s0, a1, 4); split(s0.a1, 4, peel); reorder(s0.a1.0, s0.a0, s0.a2, s0.a1.1); vectorize(s0.a1.1); "
+     "compute_at(s1, s0.a1.0, local); vectorize(s1.a1); accumulate(s0, s0.a0, registers); "
+     "reverse_compute_at(s2, s0.a0); vectorize(s2.a1)"},
+    {"pad_prepared", small_constant,
+     "pad(s0, a1, 4); stage(b5, s0, root, global, (1,0,1:4)); compute_inline(s2); split(s0.a1, 4, peel); "
+     "vectorize(s0.a1.1); reorder(s0.a1.0, s0.a2, s0.a1.1); reverse_compute_at(s1, s0.a1.0)"},
     {"streaming", small_transpose, "streaming(s0); vectorize(s0.a1)"},
 };
 
