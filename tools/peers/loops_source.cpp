@@ -88,9 +88,11 @@ class SourceWriter {
            type_name(buffer.dtype), buffer_name(arguments[a]), a);
     }
     for (std::uint32_t b = 0; b < kernel_.buffers.size(); ++b)
-      if (const Buffer& buffer = kernel_.buffers[b]; buffer.role == Role::temp)
-        line("static {1}* const {0} = new {1}[{2}];", buffer_name(BufferId{b}), type_name(buffer.dtype),
-             int_value(element_count(buffer)));
+      if (const Buffer& buffer = kernel_.buffers[b]; buffer.role == Role::temp) {
+        line("static const std::unique_ptr<{1}[]> {0}_memory(new {1}[{2}]);", buffer_name(BufferId{b}),
+             type_name(buffer.dtype), int_value(element_count(buffer)));
+        line("{1}* __restrict {0} = {0}_memory.get();", buffer_name(BufferId{b}), type_name(buffer.dtype));
+      }
     for (const Stage& stage : kernel_.stages) write(stage);
     out_ += "}\n";
     return std::move(out_);
@@ -190,6 +192,7 @@ std::string loops_prelude() {
   return R"(#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <memory>
 template <class T> inline T smaller(T a, T b) { return a < b ? a : b; }
 template <class T> inline T larger(T a, T b) { return a > b ? a : b; }
 template <class T> inline T sigmoid(T x) { return 1 / (1 + std::exp(-x)); }
