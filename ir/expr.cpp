@@ -154,9 +154,9 @@ Expr bit_cast(DType dtype, Expr a) {
   return make_expr({BitCast{dtype, std::move(a)}, dtype});
 }
 
-Expr load(BufferId buffer, DType dtype, std::vector<Expr> indices) {
+Expr load(BufferId buffer, DType dtype, std::vector<Expr> indices, std::int64_t ahead) {
   for (const Expr& i : indices) TS_CHECK(i.dtype() == index_dtype, "an index of a load is not i64");
-  return make_expr({Load{buffer, dtype, std::move(indices)}, dtype});
+  return make_expr({Load{buffer, dtype, std::move(indices), ahead}, dtype});
 }
 
 Expr operator+(Expr a, Expr b) { return binary(BinaryOp::add, std::move(a), std::move(b)); }

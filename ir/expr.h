@@ -168,12 +168,14 @@ struct BitCast {
   Expr a;
   static constexpr auto fields = std::tuple{&BitCast::dtype, &BitCast::a};
 };
-/// Reads a buffer. In a kernel: one index a logical dimension. In a loop nest: one flat index.
+/// Reads a buffer. In a kernel: one index a logical dimension. In a loop nest: one flat index, and perhaps a hint: what lies
+/// `ahead` elements behind it is to be brought into the caches meanwhile, whether it is in the buffer or not; 0: nothing.
 struct Load {
   BufferId buffer;
   DType dtype;
   std::vector<Expr> indices;
-  static constexpr auto fields = std::tuple{&Load::buffer, &Load::dtype, &Load::indices};
+  std::int64_t ahead = 0;
+  static constexpr auto fields = std::tuple{&Load::buffer, &Load::dtype, &Load::indices, &Load::ahead};
 };
 
 struct ExprNode {
@@ -211,7 +213,7 @@ Expr select(Expr condition, Expr yes, Expr no);
 /// Returns `a` itself where it has that dtype already.
 Expr cast(DType dtype, Expr a);
 Expr bit_cast(DType dtype, Expr a);
-Expr load(BufferId buffer, DType dtype, std::vector<Expr> indices);
+Expr load(BufferId buffer, DType dtype, std::vector<Expr> indices, std::int64_t ahead = 0);
 
 Expr operator+(Expr a, Expr b);
 Expr operator-(Expr a, Expr b);

@@ -254,7 +254,8 @@ Expr Parser::load_of(const Token& name) {
     if (indices.back().dtype() != index_dtype) fail_at(place, "expected an i64 index");
   }
   expect("]");
-  return load(id, buffers[index_of(id)].dtype, std::move(indices));
+  const std::int64_t ahead = accept("ahead") ? expect_integer("a distance") : 0;
+  return load(id, buffers[index_of(id)].dtype, std::move(indices), ahead);
 }
 
 Expr Parser::checked_unary(UnaryOp op, Expr a, const Token& place) {

@@ -183,7 +183,7 @@ std::string Printer::node(const Expr& e, int context) {
       [&](const Load& n) {
         std::string text;
         for (const Expr& index : n.indices) text += (text.empty() ? "" : ", ") + expr(index, 0);
-        return fmt::format("{}[{}]", name(n.buffer), text);
+        return fmt::format("{}[{}]{}", name(n.buffer), text, n.ahead != 0 ? fmt::format(" ahead {}", n.ahead) : "");
       });
 }
 

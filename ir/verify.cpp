@@ -209,6 +209,9 @@ std::optional<std::string> load_problem(const Load& load, const ExprContext& con
   const std::size_t wanted = context.flat ? 1 : buffer.shape.size();
   if (load.indices.size() != wanted)
     return fmt::format("a load of '{}' with {} indices, not {}", buffer.name, load.indices.size(), wanted);
+  if (load.ahead < 0 || (load.ahead != 0 && !context.flat))
+    return fmt::format("a load of '{}' fetches ahead by {}; only a loop nest does, and forwards", buffer.name,
+                       load.ahead);
   if (load.dtype != buffer.dtype)
     return fmt::format("a load of '{}' as {}, which is {}", buffer.name, to_string(load.dtype),
                        to_string(buffer.dtype));

@@ -37,6 +37,9 @@ class Costing {
 
   AnalyticCost run() {
     measure_working_sets();
+    for (const Body& body : c_.bodies)
+      for (const Access& a : body.accesses)
+        if (a.fetches_ahead) fetched_.insert(a.buffer);
     for (const Body& body : c_.bodies) add_body(body);
     finish();
     return cost_;
@@ -280,8 +283,9 @@ class Costing {
     }
     group.l2_bytes += writes * beyond_l1;
     const double run = sequential_run_bytes(a);
-    group.l3_bytes += writes * beyond_l2 * (1 + l3_jump_bytes / run);
-    group.dram_bytes += writes * beyond_l3 * (1 + dram_jump_bytes / run);
+    const bool meanwhile = !a.is_store && fetched_.contains(a.buffer);
+    (meanwhile ? fetched_l3_bytes_ : group.l3_bytes) += writes * beyond_l2 * (1 + l3_jump_bytes / run);
+    (meanwhile ? fetched_dram_bytes_ : group.dram_bytes) += writes * beyond_l3 * (1 + dram_jump_bytes / run);
   }
 
   void finish() {
@@ -319,6 +323,11 @@ class Costing {
       cost_.spilled_registers = std::max(cost_.spilled_registers, spilled);
       cost_.time_ns += time;
     }
+    // What is fetched ahead arrives while everything else runs, over the same bus.
+    const double fetched = std::max(fetched_l3_bytes_ / m.l3_gbps, fetched_dram_bytes_ / dram);
+    cost_.l3_ns += fetched_l3_bytes_ / m.l3_gbps;
+    cost_.dram_ns += fetched_dram_bytes_ / dram;
+    cost_.time_ns = std::max({cost_.time_ns, fetched, cost_.dram_ns}) + hidden_overlap * std::min(cost_.time_ns, fetched);
     finish_structure(m);
   }
 
@@ -348,6 +357,8 @@ class Costing {
   std::vector<Group> groups_;
   std::map<std::pair<std::size_t, BufferId>, double> registers_;
   std::set<std::tuple<std::size_t, BufferId, std::uint64_t>> moved_;
+  std::set<BufferId> fetched_;  // ahead of their reads
+  double fetched_l3_bytes_ = 0, fetched_dram_bytes_ = 0;
   AnalyticCost cost_;
   double wasted_ = 0;
   double all_operations_ = 0;

@@ -37,6 +37,7 @@ struct Access {
   int element_bytes = 4;
   bool is_store = false;
   bool streaming = false;
+  bool fetches_ahead = false;
   bool data_dependent = false;  // the index contains a load
   bool is_transposed = false;   // rows are loaded and transposed in registers: `walks` are those of the rows
   std::vector<Walk> walks;      // one a loop

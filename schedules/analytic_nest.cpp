@@ -174,6 +174,7 @@ class Collector : public NestBodies {
       const auto* l = e.as<Load>();
       if (!l) return true;
       body.accesses.push_back(access(l->buffer, l->indices.at(0), false));
+      body.accesses.back().fetches_ahead = l->ahead != 0;
       load_rows(body.accesses.back());
       if (l->buffer == st.buffer && equal(l->indices[0], st.index)) body.is_accumulation = true;
       return true;

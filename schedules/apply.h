@@ -19,6 +19,7 @@ struct ScheduleError {
     unknown_loop,          // no such loop (or it was split or fused away)
     unknown_buffer,        // no such buffer, or the reader does not read it
     bad_factor,            // not at least 1
+    bad_distance,          // prefetch: not forwards, or too far
     overlap_reduction,     // split: blocks that overlap, in or inside of a reduction loop
     overlap_concurrent,    // split: blocks that overlap do not run one after another
     not_nested,            // fuse: the second loop is not directly inside the first

@@ -7,6 +7,7 @@
 
 namespace tunesmith::schedules {
 
+using i64 = std::int64_t;
 using ir::Expr;
 using ir::Stmt;
 
@@ -59,8 +60,8 @@ Expr Lowering::flat(const View& view, const std::vector<Expr>& point) const {
   return ir::flat_index(nest_.buffer(view.buffer), local);
 }
 
-Expr Lowering::read(ir::BufferId buffer, const View& view, const std::vector<Expr>& point) const {
-  return ir::load(view.buffer, tree_.kernel.buffer(buffer).dtype, {flat(view, point)});
+Expr Lowering::read(ir::BufferId buffer, const View& view, const std::vector<Expr>& point, i64 ahead) const {
+  return ir::load(view.buffer, tree_.kernel.buffer(buffer).dtype, {flat(view, point)}, ahead);
 }
 
 std::vector<Expr> Lowering::point_of(StageIndex stage) const {
@@ -86,7 +87,10 @@ Expr Lowering::translate(StageIndex stage, const Expr& e) {
     if (const auto* l = x.as<ir::Load>()) {
       std::vector<Expr> point;
       for (const Expr& index : l->indices) point.push_back(map(index));
-      result = read(l->buffer, view(l->buffer), point);
+      const View& from = view(l->buffer);
+      const auto hint = tree_.stages[stage].ahead.find(l->buffer);
+      const bool in_place = from.base.empty();  // else it is a part, and what lies behind it something else
+      result = read(l->buffer, from, point, hint != tree_.stages[stage].ahead.end() && in_place ? hint->second : 0);
     } else {
       result = ir::map_children(x, map);
     }

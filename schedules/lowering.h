@@ -72,7 +72,8 @@ class Lowering {
   std::vector<ir::Expr> point_of(StageIndex stage) const;
   View& view(ir::BufferId buffer);
   ir::Expr flat(const View& view, const std::vector<ir::Expr>& point) const;
-  ir::Expr read(ir::BufferId buffer, const View& view, const std::vector<ir::Expr>& point) const;
+  ir::Expr read(ir::BufferId buffer, const View& view, const std::vector<ir::Expr>& point,
+                std::int64_t ahead = 0) const;
 
   const LoopTree& tree_;
   ir::LoopNest nest_;

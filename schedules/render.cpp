@@ -29,6 +29,7 @@ constexpr Explanation explanations[] = {
     {Code::bad_factor, "bad_factor",
      "the factor must be at least 1; a loop can be split 31 times at most, and an axis be padded to a multiple "
      "of 64 or its extent at most"},
+    {Code::bad_distance, "bad_distance", "the distance must be 1 element at least, and 2^32 at most"},
     {Code::overlap_reduction, "overlap_reduction",
      "what blocks share would be added twice; let spatial blocks overlap, outside of the reduction loops of "
      "the stage and of its tile"},

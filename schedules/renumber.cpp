@@ -20,7 +20,7 @@ class Renumbering {
     return ir::rewrite(e, [&](const Expr& x) -> std::optional<Expr> {
       const auto* l = x.as<ir::Load>();
       if (!l || (*this)(l->buffer) == l->buffer) return std::nullopt;
-      return ir::load((*this)(l->buffer), l->dtype, l->indices);
+      return ir::load((*this)(l->buffer), l->dtype, l->indices, l->ahead);
     });
   }
   Stmt operator()(const Stmt& s) const {

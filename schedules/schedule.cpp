@@ -50,6 +50,9 @@ std::string print(const Rfactor& s) {
   return fmt::format("rfactor(s{}, a{}, {})", s.stage, s.axis, s.factor);
 }
 std::string print(const Pad& s) { return fmt::format("pad(s{}, a{}, {})", s.stage, s.axis, s.factor); }
+std::string print(const Prefetch& s) {
+  return fmt::format("prefetch(b{}, s{}, {})", ir::index_of(s.buffer), s.reader, s.ahead);
+}
 std::string print(const Streaming& s) { return fmt::format("streaming(s{})", s.stage); }
 
 constexpr ir::LoopKind annotation_kinds[] = {
@@ -196,6 +199,8 @@ class Parser {
     if (name == "accumulate") return Accumulate{index("s"), (comma(), loop()), (comma(), scope())};
     if (name == "rfactor") return Rfactor{index("s"), (comma(), index("a")), (comma(), integer())};
     if (name == "pad") return Pad{index("s"), (comma(), index("a")), (comma(), integer())};
+    if (name == "prefetch")
+      return Prefetch{ir::BufferId{index("b")}, (comma(), index("s")), (comma(), integer())};
     if (name == "streaming") return Streaming{index("s")};
     for (ir::LoopKind kind : annotation_kinds)
       if (ir::to_string(kind) == name) return Annotate{loop(), kind};

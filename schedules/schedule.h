@@ -133,8 +133,17 @@ struct Streaming {
   bool operator==(const Streaming&) const = default;
 };
 
+/// Where the stage reads the buffer, what lies `ahead` elements behind it (in the buffer's layout) is brought into the caches
+/// meanwhile. Reads through a copy are left as they are.
+struct Prefetch {
+  ir::BufferId buffer{};
+  StageIndex reader = 0;
+  std::int64_t ahead = 1;
+  bool operator==(const Prefetch&) const = default;
+};
+
 using Step = std::variant<Split, Fuse, Reorder, Annotate, ComputeAt, ComputeInline, ReverseComputeAt, StageBuffer,
-                          Accumulate, Rfactor, Pad, Streaming>;
+                          Accumulate, Rfactor, Pad, Streaming, Prefetch>;
 using Schedule = std::vector<Step>;
 
 std::string print_step(const Step& step);

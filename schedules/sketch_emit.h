@@ -35,6 +35,9 @@ class Emitter {
     schedule_.push_back(Accumulate{stage, at, ir::Scope::registers});
   }
   void streaming(StageIndex stage) { schedule_.push_back(Streaming{stage}); }
+  void prefetch(ir::BufferId buffer, StageIndex reader, std::int64_t ahead) {
+    schedule_.push_back(Prefetch{buffer, reader, ahead});
+  }
   /// The number of the stage that copies the buffer.
   StageIndex stage_buffer(ir::BufferId buffer, StageIndex reader, std::optional<LoopId> at,
                           ir::Layout layout);

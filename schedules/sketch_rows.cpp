@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "schedules/sketch_dot.h"
 #include "schedules/sketch_emit.h"
@@ -13,6 +15,8 @@ using i64 = std::int64_t;
 
 namespace {
 
+constexpr double hidden_overlap = 0.2;      // share of the shorter of compute and memory that is not hidden
+constexpr double waiting = 0.6;             // the same where nothing is fetched ahead
 constexpr double row_overhead_cycles = 40;  // horizontal reductions and loop entries of one stage of one row
 
 LoopId loop_of(StageIndex stage, std::size_t axis) {
@@ -47,6 +51,8 @@ class RowsSketch : public GroupSketch {
     if (recomputable) inline_ = add("inline", {0, 1}, true);
     const double out = static_cast<double>(last_.store.elements) * last_.store.element_bytes;
     if (out > static_cast<double>(machine_.l3_bytes)) stream_ = add("stream", {0, 1}, true);
+    if (far_inputs() > static_cast<double>(machine_.l2_bytes) && !fetches(false).empty())
+      ahead_ = add("ahead", {0, 1}, true);
     if (threads_ > 1 && row_count() > 1) par_ = add("par", {1, 0}, true);
   }
 
@@ -79,7 +85,9 @@ class RowsSketch : public GroupSketch {
         far ? std::min(machine_.dram_gbps, machine_.dram_all_gbps / threads) : machine_.l3_gbps;
     const double memory = outside_bytes / near + (streams ? out / machine_.dram_stream_gbps : 2 * out / near);
     const double compute = cycles / machine_.clock_ghz;
-    double time = std::max(compute, memory) + 0.2 * std::min(compute, memory);
+    // Rows that are not fetched ahead arrive while the first stage waits for them.
+    const double exposed = ahead_ && values[*ahead_] == 0 ? waiting : hidden_overlap;
+    double time = std::max(compute, memory) + exposed * std::min(compute, memory);
     if (is_parallel(values)) time = time * std::ceil(rows / threads) / rows + machine_.parallel_launch_ns;
     return time;
   }
@@ -110,6 +118,8 @@ class RowsSketch : public GroupSketch {
     }
     if (last_.kind == StageKind::map) vectorize_map(e, group_.anchor, values);
     if (value(values, stream_, 0) != 0) e.streaming(static_cast<StageIndex>(group_.anchor));
+    if (value(values, ahead_, 0) != 0)
+      for (const Fetch& fetch : fetches(recompute)) e.prefetch(fetch.buffer, fetch.reader, fetch.row_elements);
   }
 
  private:
@@ -130,6 +140,54 @@ class RowsSketch : public GroupSketch {
     i64 points = s.reduce_points();
     for (std::size_t a = group_.row_axes; a < s.spatial_count; ++a) points *= s.axes[a].extent;
     return points;
+  }
+
+  /// An input whose next row is fetched while `reader` walks this one.
+  struct Fetch {
+    ir::BufferId buffer;
+    StageIndex reader;
+    i64 row_elements;
+  };
+  bool is_row_input(const AccessInfo& load) const { return load.is_input && load.strides[group_.row_axes - 1] > 0; }
+  double far_inputs() const {
+    double bytes = 0;
+    std::set<ir::BufferId> seen;
+    for (std::size_t m : members_)
+      for (const AccessInfo& load : info_.stages[m].loads)
+        if (is_row_input(load) && seen.insert(load.buffer).second)
+          bytes += static_cast<double>(load.elements) * load.element_bytes;
+    return bytes;
+  }
+  /// Through maps alone.
+  bool reaches_anchor(std::size_t stage) const {
+    return std::ranges::any_of(info_.stages[stage].consumers, [&](std::size_t c) {
+      return c == group_.anchor || (info_.stages[c].kind == StageKind::map && reaches_anchor(c));
+    });
+  }
+  /// The map computes for longer than memory takes for what it reads.
+  bool has_time_for(const StageInfo& map, const AccessInfo& load) const {
+    const double vectors_per_ns = machine_.clock_ghz / map.slots;
+    return vectors_per_ns * lanes_ * load.element_bytes < machine_.dram_gbps;
+  }
+  /// By the last map that reads an input, where an earlier stage read the row already: it finds this row in the caches and
+  /// leaves memory to the next one. With `recompute` the maps before the last are parts of what reads them.
+  std::vector<Fetch> fetches(bool recompute) const {
+    std::map<ir::BufferId, Fetch> last;
+    std::set<ir::BufferId> read;
+    for (std::size_t m : members_) {
+      std::set<ir::BufferId> read_before = read;
+      for (const AccessInfo& load : info_.stages[m].loads) read.insert(load.buffer);
+      if (info_.stages[m].kind != StageKind::map) continue;
+      const bool is_inlined = recompute && m != group_.anchor;
+      const auto reader = static_cast<StageIndex>(is_inlined ? group_.anchor : m);
+      if (is_inlined && !reaches_anchor(m)) continue;
+      for (const AccessInfo& load : info_.stages[m].loads)
+        if (is_row_input(load) && read_before.contains(load.buffer) && has_time_for(info_.stages[m], load))
+          last.insert_or_assign(load.buffer, Fetch{load.buffer, reader, load.strides[group_.row_axes - 1]});
+    }
+    std::vector<Fetch> result;
+    for (const auto& [buffer, fetch] : last) result.push_back(fetch);
+    return result;
   }
 
   std::optional<PartialStages> split_reduction(Emitter& e, std::size_t index, i64 width) const {
@@ -190,7 +248,7 @@ class RowsSketch : public GroupSketch {
   int lanes_ = 16;
   std::vector<std::size_t> members_;
   std::vector<Knob> knobs_;
-  std::optional<std::size_t> map_width_, inline_, stream_, par_;
+  std::optional<std::size_t> map_width_, inline_, stream_, ahead_, par_;
   std::string name_ = "rows";
 };
 

@@ -1,4 +1,4 @@
-// stage and streaming: copies of what a stage reads, and how it stores.
+// stage, streaming and prefetch: copies of what a stage reads, and how it reads and stores.
 #include <algorithm>
 
 #include "schedules/steps.h"
@@ -8,6 +8,8 @@ namespace tunesmith::schedules {
 using Code = ScheduleError::Code;
 
 namespace {
+
+constexpr std::int64_t farthest_ahead = std::int64_t{1} << 32;
 
 /// Every dimension walks its rest once, and blocks are whole.
 bool is_valid(const ir::Layout& layout, std::size_t rank) {
@@ -84,6 +86,18 @@ Status take(LoopTree& tree, const Streaming& step, std::uint32_t) {
   TreeStage* stage = tree.find(step.stage);
   if (!stage) return refuse(Code::unknown_stage);
   stage->streaming = true;
+  stage->scheduled = true;
+  return {};
+}
+
+/// prefetch(X, R, n): where R reads X[p], X[p + n] is fetched. A hint, which changes no value: legal always.
+Status take(LoopTree& tree, const Prefetch& step, std::uint32_t) {
+  TreeStage* stage = tree.find(step.reader);
+  if (!stage) return refuse(Code::unknown_stage);
+  if (ir::index_of(step.buffer) >= tree.kernel.buffers.size() || !tree.reads(step.reader, step.buffer))
+    return refuse(Code::unknown_buffer);
+  if (step.ahead < 1 || step.ahead > farthest_ahead) return refuse(Code::bad_distance);
+  stage->ahead[step.buffer] = step.ahead;
   stage->scheduled = true;
   return {};
 }

@@ -21,6 +21,7 @@ Status take(LoopTree& tree, const ComputeInline& step, std::uint32_t number);
 // step_stage.cpp
 Status take(LoopTree& tree, const StageBuffer& step, std::uint32_t number);
 Status take(LoopTree& tree, const Streaming& step, std::uint32_t number);
+Status take(LoopTree& tree, const Prefetch& step, std::uint32_t number);
 // step_pad.cpp
 Status take(LoopTree& tree, const Pad& step, std::uint32_t number);
 // step_reduction.cpp

@@ -9,6 +9,7 @@
 // Not synchronised.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -77,6 +78,7 @@ struct TreeStage {
   std::optional<Tile> tile;
   std::optional<PartialTail> partial;
   bool streaming = false;
+  std::map<ir::BufferId, std::int64_t> ahead;  // of its reads, what is fetched ahead
   bool live = true;        // false: inlined
   bool is_copy = false;    // made by StageBuffer
   bool scheduled = false;  // some step changed its loops

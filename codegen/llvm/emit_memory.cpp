@@ -150,6 +150,13 @@ llvm::Value* Emitter::lane_pointers(ir::BufferId id, const ir::Expr& index) {
 Emitter::Value Emitter::emit_load(const ir::Load& load) {
   const Address address = address_of(load.indices[0]);
   if (nest_.buffer(load.buffer).scope == ir::Scope::registers) return load_register(load, address);
+  if (load.ahead != 0 && address.is_regular) {
+    Address ahead = address;
+    ahead.constant += load.ahead;
+    // To read, into the second cache and beyond, as data: a row may be larger than the first one.
+    b_.CreateIntrinsic(b_.getVoidTy(), llvm::Intrinsic::prefetch,
+                       {pointer_to(load.buffer, ahead), b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
+  }
   return load_memory(load, address);
 }
 

@@ -29,7 +29,8 @@ class NestGenerator {
     return rewrite(e, [&](const Expr& node) -> std::optional<Expr> {
       const auto* l = node.as<Load>();
       if (!l || index_of(l->buffer) >= kernel_.buffers.size()) return std::nullopt;
-      return load(l->buffer, l->dtype, {flat_index(kernel_.buffer(l->buffer), l->indices)});
+      return load(l->buffer, l->dtype, {flat_index(kernel_.buffer(l->buffer), l->indices)},
+                  rng_.below(8) == 0 ? rng_.between(1, 99) : 0);
     });
   }
 

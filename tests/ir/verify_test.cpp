@@ -53,6 +53,10 @@ TEST_F(VerifyKernel, LoadWithTooFewIndices) {
   stage.values[0] = load(BufferId{0}, DType::f32, {var(VarId{0})});
   EXPECT_THAT(problem(kernel), HasSubstr("a load of 'A' with 1 indices, not 2"));
 }
+TEST_F(VerifyKernel, LoadThatFetchesAhead) {
+  stage.values[0] = load(BufferId{0}, DType::f32, {var(VarId{0}), var(VarId{1})}, 8);
+  EXPECT_THAT(problem(kernel), HasSubstr("a load of 'A' fetches ahead by 8; only a loop nest does"));
+}
 TEST_F(VerifyKernel, ReductionWithoutCombiner) {
   stage.combiner.reset();
   EXPECT_THAT(problem(kernel), HasSubstr("reduction axes without a combiner"));

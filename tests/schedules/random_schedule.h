@@ -152,7 +152,13 @@ class ScheduleGenerator {
         const StageIndex s = stage();
         return Accumulate{s, loop_of(s), rng_.below(2) ? ir::Scope::registers : ir::Scope::local};
       }
-      case 14: return rng_.below(3) == 0 ? Step(Streaming{stage()}) : Step(ReverseComputeAt{stage(), loop()});
+      case 14:
+        if (rng_.below(3) == 0) return Streaming{stage()};
+        if (rng_.below(2) == 0) {
+          const auto buffer = static_cast<std::uint32_t>(rng_.below(tree_.kernel.buffers.size()));
+          return Prefetch{ir::BufferId{buffer}, stage(), rng_.between(1, 100)};
+        }
+        return ReverseComputeAt{stage(), loop()};
       default: {
         const StageIndex s = stage();
         const auto spatial = static_cast<std::uint32_t>(tree_.stages[s].def.spatial.size());

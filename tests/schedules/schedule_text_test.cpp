@@ -14,6 +14,7 @@ TEST(ScheduleText, EveryStepReadsBack) {
       Split{axis_loop(0, 0), 64, Tail::mask},
       Split{axis_loop(0, 1), 16, Tail::overlap},
       Pad{0, 1, 16},
+      Prefetch{ir::BufferId{2}, 1, 4096},
       Fuse{loop, fused_loop(2, 3)},
       Reorder{{loop, axis_loop(2, 0)}},
       Reorder{{}},
@@ -32,7 +33,8 @@ TEST(ScheduleText, EveryStepReadsBack) {
   };
   const std::string text = print_schedule(schedule);
   EXPECT_EQ(text.substr(0, text.find("; reorder")),
-            "split(s0.a0, 64, mask); split(s0.a1, 16, overlap); pad(s0, a1, 16); fuse(s2.a1.1.0, s2.f3)");
+            "split(s0.a0, 64, mask); split(s0.a1, 16, overlap); pad(s0, a1, 16); prefetch(b2, s1, 4096); "
+            "fuse(s2.a1.1.0, s2.f3)");
   const auto again = parse_schedule(text);
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_EQ(*again, schedule);

@@ -54,6 +54,15 @@ TEST(PadErrors, SpatialAxesThatAreReadAtKnownPlaces) {
   EXPECT_EQ(refusal(relu(), "pad(s0, a1, 16); reverse_compute_at(s1, s0.a1)"), "legal");
 }
 
+TEST(PrefetchErrors, NameABufferThatIsReadAndADistance) {
+  EXPECT_EQ(refusal(relu(), "prefetch(b0, s0, 20)"), "legal");
+  EXPECT_EQ(refusal(relu(), "prefetch(b0, s1, 20)"), "unknown_buffer");
+  EXPECT_EQ(refusal(relu(), "prefetch(b99, s0, 20)"), "unknown_buffer");
+  EXPECT_EQ(refusal(relu(), "prefetch(b0, s9, 20)"), "unknown_stage");
+  EXPECT_EQ(refusal(relu(), "prefetch(b0, s0, 0)"), "bad_distance");
+  EXPECT_EQ(refusal(relu(), "prefetch(b0, s0, 4294967297)"), "bad_distance");
+}
+
 TEST(FuseErrors, LoopsMustBeNeighboursOfOneKind) {
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a0)"), "not_nested");
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a2)"), "mixed_fuse");

@@ -62,6 +62,7 @@ constexpr Golden goldens[] = {
     {"pad_prepared", small_constant,
      "pad(s0, a1, 4); stage(b5, s0, root, global, (1,0,1:4)); compute_inline(s2); split(s0.a1, 4, peel); "
      "vectorize(s0.a1.1); reorder(s0.a1.0, s0.a2, s0.a1.1); reverse_compute_at(s1, s0.a1.0)"},
+    {"prefetch", small_rows, "prefetch(b0, s1, 37); split(s1.a1, 16, peel); vectorize(s1.a1.1)"},
     {"streaming", small_transpose, "streaming(s0); vectorize(s0.a1)"},
 };
 
