@@ -18,9 +18,12 @@ constexpr i64 unbounded_symbol = 64;
 constexpr i64 most_sides = 16;
 constexpr i64 fewest_transposed = 4;  // strided loads of so many unrolled steps become transposed rows
 
-/// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded.
+/// Port slots of the distinct sub-expressions below `e`, index arithmetic inside loads excluded. A select whose side
+/// unrolling decides costs nothing.
 class OpCounter {
  public:
+  explicit OpCounter(const std::vector<LoopInfo>& loops) : loops_(loops) {}
+
   double slots = 0;
   double flops = 0;
   int widest_bytes = 1;
@@ -30,6 +33,11 @@ class OpCounter {
     if (e.dtype() != index_dtype)
       widest_bytes = std::max(widest_bytes, static_cast<int>(size_bytes(e.dtype())));
     if (e.as<Load>()) return;
+    if (const auto* choice = e.as<Select>(); choice && is_decided(choice->condition)) {
+      add(choice->yes);
+      add(choice->no);
+      return;
+    }
     slots += operation_slots(e);
     if (const auto* b = e.as<Binary>()) {
       if (b->op == BinaryOp::add || b->op == BinaryOp::sub) fuse_multiply(*b);
@@ -39,6 +47,18 @@ class OpCounter {
   }
 
  private:
+  /// Over unrolled loops alone.
+  bool is_decided(const Expr& condition) const {
+    bool decided = true;
+    walk(condition, [&](const Expr& e) {
+      const auto* v = e.as<Var>();
+      decided &= !e.as<Load>() && (!v || std::ranges::any_of(loops_, [&](const LoopInfo& loop) {
+        return loop.var == v->id && loop.kind == LoopKind::unroll;
+      }));
+      return decided;
+    });
+    return decided;
+  }
   void fuse_multiply(const Binary& sum) {
     for (const Expr& side : {sum.a, sum.b}) {
       const auto* product = side.as<Binary>();
@@ -47,6 +67,7 @@ class OpCounter {
       return;
     }
   }
+  const std::vector<LoopInfo>& loops_;
   std::unordered_set<const ExprNode*> seen_;
 };
 
@@ -156,7 +177,7 @@ class Collector : public NestBodies {
     body.probability = guard_;
     const std::vector<Expr> sides = sides_of(st.value);
     for (const Expr& side : sides) {
-      OpCounter counter;
+      OpCounter counter(loops_);
       counter.add(side);
       body.slots += counter.slots / static_cast<double>(sides.size());
       body.flops += counter.flops / static_cast<double>(sides.size());

@@ -65,6 +65,7 @@ class TileSketch : public GroupSketch {
       const StageInfo& producer = info_.stages[p];
       if (producer.store.buffer != load.buffer) continue;
       const bool is_padding = std::ranges::any_of(producer.loads, &AccessInfo::is_guarded);
+      if (is_padding && decides_guards(stage_, point, load)) return 0;
       return is_padding ? (producer.slots + 1) * border_share(load, point) : producer.slots + 1;
     }
     return 0;

@@ -123,7 +123,8 @@ class TileModel {
         loads += in_lanes ? count * vectors : count * 0.5;
       }
       if (!p_.load_slots.empty()) slots += count * vectors * p_.load_slots[l];
-      if (s_.loads[l].is_guarded && p_.pack[l] == PackKind::none) slots += count * vectors * guard_slots;
+      if (s_.loads[l].is_guarded && p_.pack[l] == PackKind::none && !decides_guards(s_, p_, s_.loads[l]))
+        slots += count * vectors * guard_slots;
     }
     const double issue = (slots + loads + loop_instructions / unroll) / issue_width;
     // The chains of the next tile start while those of this one wait.
@@ -269,6 +270,12 @@ i64 shared_elements(const StageInfo& stage, const TilePoint& point) {
 }
 
 }  // namespace
+
+bool decides_guards(const StageInfo& stage, const TilePoint& point, const AccessInfo& load) {
+  for (std::size_t a = stage.spatial_count; a < stage.axes.size(); ++a)
+    if (load.uses(a) && point.tile[a] < stage.axes[a].extent) return false;
+  return true;
+}
 
 i64 registers_of(const StageInfo& stage, const TilePoint& point) {
   const i64 vectors = ceil_div(point.tile[point.vector_axis], point.lanes);

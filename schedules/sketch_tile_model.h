@@ -33,6 +33,8 @@ struct TilePoint {
   std::vector<double> load_slots;
 };
 
+/// All steps of the reduction axes that move the load are unrolled: what guards it is decided, or stands outside of the tile.
+bool decides_guards(const StageInfo& stage, const TilePoint& point, const AccessInfo& load);
 /// Vector values that the tile keeps alive.
 std::int64_t registers_of(const StageInfo& stage, const TilePoint& point);
 /// Vector instructions of all copies of the unrolled body: the full tile and its tails.
