@@ -1,5 +1,6 @@
 #include "codegen/executable.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace tunesmith::codegen {
@@ -85,7 +86,8 @@ Expected<Object, Error> Object::deserialise(std::span<const std::byte> bytes) {
   const auto code = reader.bytes();
   object.code.assign(code.begin(), code.end());
   const bool sane = reader.ok && reader.at_end() && object.argument_count == count &&
-                    object.prepared_count >= 0 && object.prepared_count <= object.argument_count;
+                    std::ranges::all_of(object.argument_bytes, [](std::int64_t n) { return n >= 0; }) &&
+                    object.workspace_bytes >= 0 && object.thread_scratch_bytes >= 0 && object.prepared_count >= 0 && object.prepared_count <= object.argument_count;
   if (!sane) return Unexpected(make_error("the compiled kernel is damaged"));
   return object;
 }

@@ -13,13 +13,21 @@ namespace {
 using i64 = std::int64_t;
 
 // Coefficients wrap as i64 arithmetic does, so that the affine form always equals the expression.
-i64 wrap_add(i64 a, i64 b) { return *integer_binary(BinaryOp::add, index_dtype, a, b); }
-i64 wrap_mul(i64 a, i64 b) { return *integer_binary(BinaryOp::mul, index_dtype, a, b); }
+i64 wrap_add(i64 a, i64 b, bool& is_exact) {
+  i64 result;
+  is_exact &= !__builtin_add_overflow(a, b, &result);
+  return result;
+}
+i64 wrap_mul(i64 a, i64 b, bool& is_exact) {
+  i64 result;
+  is_exact &= !__builtin_mul_overflow(a, b, &result);
+  return result;
+}
 
 void add_term(Affine& sum, const Expr& term, i64 coefficient) {
   for (AffineTerm& t : sum.terms) {
     if (!equal(t.term, term)) continue;
-    t.coefficient = wrap_add(t.coefficient, coefficient);
+    t.coefficient = wrap_add(t.coefficient, coefficient, sum.is_exact);
     return;
   }
   sum.terms.push_back({term, coefficient});
@@ -28,18 +36,18 @@ void add_term(Affine& sum, const Expr& term, i64 coefficient) {
 /// sum += scale * e
 void accumulate(Affine& sum, const Expr& e, i64 scale) {
   if (const auto* value = as_int(e)) {
-    sum.constant = wrap_add(sum.constant, wrap_mul(scale, *value));
+    sum.constant = wrap_add(sum.constant, wrap_mul(scale, *value, sum.is_exact), sum.is_exact);
     return;
   }
   if (const auto* u = e.as<Unary>(); u && u->op == UnaryOp::neg)
-    return accumulate(sum, u->a, wrap_mul(scale, -1));
+    return accumulate(sum, u->a, wrap_mul(scale, -1, sum.is_exact));
   if (const auto* b = e.as<Binary>()) {
     switch (b->op) {
       case BinaryOp::add: accumulate(sum, b->a, scale); return accumulate(sum, b->b, scale);
-      case BinaryOp::sub: accumulate(sum, b->a, scale); return accumulate(sum, b->b, wrap_mul(scale, -1));
+      case BinaryOp::sub: accumulate(sum, b->a, scale); return accumulate(sum, b->b, wrap_mul(scale, -1, sum.is_exact));
       case BinaryOp::mul:
-        if (const auto* value = as_int(b->b)) return accumulate(sum, b->a, wrap_mul(scale, *value));
-        if (const auto* value = as_int(b->a)) return accumulate(sum, b->b, wrap_mul(scale, *value));
+        if (const auto* value = as_int(b->b)) return accumulate(sum, b->a, wrap_mul(scale, *value, sum.is_exact));
+        if (const auto* value = as_int(b->a)) return accumulate(sum, b->b, wrap_mul(scale, *value, sum.is_exact));
         break;
       default: break;
     }
@@ -151,6 +159,7 @@ Affine to_affine(const Expr& index) {
 }
 
 Expr to_expr(const Affine& affine) {
+  auto is_negatable = [](i64 value) { return value < 0 && value != INT64_MIN; };
   // Starts with something positive where there is one: "5 - i", not "i * -1 + 5".
   const auto start =
       std::ranges::find_if(affine.terms, [](const AffineTerm& t) { return t.coefficient > 0; });
@@ -165,10 +174,10 @@ Expr to_expr(const Affine& affine) {
     if (!sum)
       sum = t->coefficient == -1 ? -t->term : t->term * t->coefficient;
     else
-      sum = t->coefficient < 0 ? sum - t->term * -t->coefficient : sum + t->term * t->coefficient;
+      sum = is_negatable(t->coefficient) ? sum - t->term * -t->coefficient : sum + t->term * t->coefficient;
   }
   if (!sum) return constant;
-  return constant < 0 ? sum - (-constant) : sum + constant;
+  return is_negatable(constant) ? sum - (-constant) : sum + constant;
 }
 
 std::optional<Interval> bounds(const Expr& index, const VarRanges& ranges) {
@@ -178,6 +187,7 @@ std::optional<Interval> bounds(const Expr& index, const VarRanges& ranges) {
     return value && index.dtype() != DType::u64 ? std::optional(Interval{*value, *value}) : std::nullopt;
   }
   const Affine affine = to_affine(index);
+  if (!affine.is_exact) return std::nullopt;
   Interval total{affine.constant, affine.constant};
   for (const AffineTerm& t : affine.terms) {
     const auto range = term_bounds(t.term, ranges);

@@ -19,6 +19,7 @@ struct AffineTerm {
 struct Affine {
   std::vector<AffineTerm> terms;  // in order of first appearance; no zero coefficients
   std::int64_t constant = 0;
+  bool is_exact = true;  // false: a coefficient or the constant wrapped; equal to the expression still, but modulo 2^64
 
   /// Coefficient of a plain variable (0 when it does not appear by itself).
   std::int64_t coefficient(VarId id) const;

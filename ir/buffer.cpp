@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ir/support/check.h"
 
 namespace tunesmith::ir {
 namespace {
+
+constexpr std::int64_t largest_block = 1024;  // of a layout, beyond the extent
+constexpr std::int64_t most_elements = std::int64_t{1} << 40;
 
 /// How one physical dimension walks its logical one: index = floor_mod(floor_div(logical, stride), block),
 /// without the modulus where `block` is 0 (the outermost part).
@@ -119,6 +124,35 @@ Expr element_count(const Buffer& buffer) {
   Expr count = 1;
   for (const Expr& extent : physical_shape(buffer)) count = count * extent;
   return count;
+}
+
+std::optional<std::string> layout_problem(const Buffer& buffer) {
+  if (buffer.layout.is_row_major()) return std::nullopt;
+  std::vector<int> plain(buffer.shape.size(), 0);
+  for (const LayoutDim& entry : buffer.layout.order) {
+    if (entry.dim < 0 || static_cast<std::size_t>(entry.dim) >= plain.size())
+      return fmt::format("the layout of '{}' names dimension {} of {}", buffer.name, entry.dim, plain.size());
+    if (entry.block < 0) return fmt::format("the layout of '{}' has a negative block", buffer.name);
+    const std::int64_t* extent = as_int(buffer.shape[static_cast<std::size_t>(entry.dim)]);
+    if (entry.block > std::max(extent ? *extent : 0, largest_block))
+      return fmt::format("the layout of '{}' has a block of {} in dimension {}", buffer.name, entry.block, entry.dim);
+    if (entry.block == 0) ++plain[static_cast<std::size_t>(entry.dim)];
+  }
+  for (std::size_t d = 0; d < plain.size(); ++d)
+    if (plain[d] != 1)
+      return fmt::format("the layout of '{}' has {} plain entries for dimension {}, not 1", buffer.name,
+                         plain[d], d);
+  return std::nullopt;
+}
+
+std::optional<std::string> size_problem(const Buffer& buffer) {
+  std::int64_t elements = 1;
+  for (const Expr& extent : physical_shape(buffer)) {
+    const std::int64_t* size = as_int(extent);
+    if (size && __builtin_mul_overflow(elements, *size, &elements)) elements = most_elements + 1;
+    if (elements > most_elements) return fmt::format("'{}' has more than 2^40 elements", buffer.name);
+  }
+  return std::nullopt;
 }
 
 }  // namespace tunesmith::ir

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,5 +64,9 @@ std::vector<Expr> physical_index(const Buffer& buffer, std::span<const Expr> ind
 Expr flat_index(const Buffer& buffer, std::span<const Expr> indices);
 /// Number of elements that the buffer takes in memory, padding included.
 Expr element_count(const Buffer& buffer);
+/// What is wrong with the layout: a dimension that it does not walk once, or a block that is far too large.
+std::optional<std::string> layout_problem(const Buffer& buffer);
+/// That it has more elements than anything could hold. REQUIRES: the layout has no problem.
+std::optional<std::string> size_problem(const Buffer& buffer);
 
 }  // namespace tunesmith::ir

@@ -158,13 +158,18 @@ void write(void* element, V value) {
 }
 
 /// Truncates and wraps to 64 bits; NaN and infinities give 0.
-std::int64_t double_to_integer(double value) {
-  if (!std::isfinite(value)) return 0;
+std::int64_t double_to_integer(DType dtype, double value) {
+  if (std::isnan(value)) return 0;
   const double truncated = std::trunc(value);
-  if (truncated >= -0x1p63 && truncated < 0x1p63) return static_cast<std::int64_t>(truncated);
-  double wrapped = std::fmod(truncated, 0x1p64);
-  if (wrapped < 0) wrapped += 0x1p64;
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(wrapped));
+  const DType range = bit_width(dtype) < 32 ? i32 : dtype;
+  const double low = is_signed_integer(range) ? -std::ldexp(1.0, bit_width(range) - 1) : 0;
+  const double beyond = std::ldexp(1.0, bit_width(range) - (is_signed_integer(range) ? 1 : 0));
+  if (truncated <= low) return range == i64 ? std::numeric_limits<std::int64_t>::min() : static_cast<std::int64_t>(low);
+  if (truncated < beyond)
+    return range == u64 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(truncated))
+                        : static_cast<std::int64_t>(truncated);
+  if (range == u64) return -1;
+  return range == i64 ? std::numeric_limits<std::int64_t>::max() : static_cast<std::int64_t>(beyond) - 1;
 }
 
 }  // namespace
@@ -262,7 +267,7 @@ void store_double(DType dtype, void* element, double value, bool saturate) {
   }
   if (const MiniFloat* f = mini_float(dtype))
     return write<std::uint8_t>(element, encode(*f, value, saturate));
-  store_integer(dtype, element, double_to_integer(value));
+  store_integer(dtype, element, double_to_integer(dtype, value));
 }
 
 void store_integer(DType dtype, void* element, std::int64_t value) {

@@ -1,5 +1,5 @@
-// Internal: integer arithmetic with the width and sign of a dtype, shared by constant folding and the
-// interpreter so that the two cannot differ. Values travel as i64; u64 uses the same bits.
+// Integer arithmetic with the width and sign of a dtype, shared by constant folding, the interpreter and models of nests,
+// so that they cannot differ. Values travel as i64; u64 uses the same bits.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@ namespace {
 Expr highest_constant(DType dtype, bool negative) {
   if (dtype == DType::boolean) return int_imm(negative ? 0 : 1, dtype);
   if (is_float(dtype)) {
-    // Formats without infinity turn this into their largest finite value.
+    // Eight-bit formats turn this into their largest finite value.
     constexpr double infinity = std::numeric_limits<double>::infinity();
     return float_imm(negative ? -infinity : infinity, dtype);
   }

@@ -155,8 +155,10 @@ class NestParser {
     while (parser_.peek().first_of_line && parser_.peek().column == column && !parser_.at("}")) {
       if (parser_.at("else")) break;
       if (parser_.at("let") && parser_.peek(1).kind == Token::Kind::name) {
-        stmts.push_back(binding(column));
-        break;
+        bool reaches_end = true;
+        stmts.push_back(binding(column, reaches_end));
+        if (reaches_end) break;
+        continue;
       }
       if (parser_.at("pass") && parser_.peek(1).text != "[")
         parser_.accept("pass");
@@ -167,14 +169,15 @@ class NestParser {
   }
 
   /// The rest of the sequence is the body.
-  Stmt binding(int column) {
+  Stmt binding(int column, bool& reaches_end) {
     parser_.expect("let");
     const std::string name(parser_.expect_name("a variable"));
     parser_.expect("=");
     const Expr value = parser_.root();
     const VarId id = parser_.define_var(name, value.dtype(), true);
     if (++depth_ > max_depth) parser_.fail("statements that are nested less deeply");
-    Stmt result = let(id, value, sequence(column));
+    reaches_end = !parser_.at(":");
+    Stmt result = let(id, value, reaches_end ? sequence(column) : indented(column));
     --depth_;
     return result;
   }

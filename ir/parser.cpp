@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/integer_ops.h"
 #include "ir/printer.h"
 #include "ir/scalar_ops.h"
 #include "ir/support/check.h"
@@ -191,7 +192,10 @@ Expr Parser::number(bool negative) {
     const auto result = std::from_chars(token.text.data(), token.text.data() + token.text.size(), magnitude);
     if (result.ec != std::errc{} || magnitude > (std::uint64_t{1} << 63) - (negative ? 0 : 1))
       fail_at(token, fmt::format("expected an integer of 64 bits, found '{}'", token.text));
-    return int_imm(static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude), token.dtype);
+    const auto value = static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude);
+    if (token.dtype != DType::u64 && is_integer(token.dtype) && wrap_integer(token.dtype, value) != value)
+      fail_at(token, fmt::format("expected an integer of {}, found '{}'", to_string(token.dtype), token.text));
+    return int_imm(value, token.dtype);
   }
   double value = std::numeric_limits<double>::quiet_NaN();
   if (token.text == "inf") {

@@ -65,7 +65,8 @@ class StmtPrinter {
  public:
   explicit StmtPrinter(Printer& printer) : printer_(printer) {}
 
-  void print(const Stmt& s, int depth) {
+  /// `is_last`: nothing follows at this depth, so that the name of a let may reach to the end.
+  void print(const Stmt& s, int depth, bool is_last = true) {
     match(
         s,
         [&](const For& n) {
@@ -74,8 +75,8 @@ class StmtPrinter {
           print(n.body, depth + 1);
         },
         [&](const Let& n) {
-          line(depth, fmt::format("let {} = {}", printer_.name(n.var), printer_.root(n.value)));
-          print(n.body, depth);
+          line(depth, fmt::format("let {} = {}{}", printer_.name(n.var), printer_.root(n.value), is_last ? "" : ":"));
+          print(n.body, is_last ? depth : depth + 1);
         },
         [&](const Store& n) {
           line(depth, fmt::format("{}[{}] = {}{}", printer_.name(n.buffer), printer_.root(n.index),
@@ -93,7 +94,7 @@ class StmtPrinter {
           print(n.body, depth + 1);
         },
         [&](const Block& n) {
-          for (const Stmt& child : n.stmts) print(child, depth);
+          for (const Stmt& child : n.stmts) print(child, depth, is_last && &child == &n.stmts.back());
           if (n.stmts.empty()) line(depth, "pass");
         });
   }

@@ -26,7 +26,8 @@ constexpr std::array infix_operators = {
     Infix{BinaryOp::floor_mod, "%", 7},
 };
 
-constexpr std::array<std::string_view, 6> reserved_words = {"true", "false", "inf", "nan", "let", "in"};
+constexpr std::array<std::string_view, 9> reserved_words = {"true", "false", "inf",  "nan",      "let",
+                                                            "in",   "else",  "ahead", "streaming"};
 
 /// Trees up to this many nodes are written in full.
 constexpr double let_threshold = 256;

@@ -35,7 +35,7 @@ class Printer {
   std::string roots(std::span<const Expr> list);
   /// "f32[512, 256]"
   std::string type(const Buffer& buffer);
-  /// "symbol n: 1..512 step 16"
+  /// "symbol n: min 1 max 512 divisor 16"
   std::string symbol(const Symbol& symbol) const;
 
  private:
@@ -49,7 +49,7 @@ class Printer {
   std::vector<std::pair<Expr, std::string>> lets_;
 };
 
-/// How a binary operator is written between its operands; empty for those written as calls.
+/// How a binary operator is written between its operands; the others are written as calls.
 struct Infix {
   BinaryOp op;
   std::string_view symbol;

@@ -21,7 +21,7 @@ double round_to(DType dtype, double value);
 /// nullopt: integer division by zero. REQUIRES: has_operator(op, dtype).
 std::optional<Scalar> scalar_binary(BinaryOp op, DType dtype, Scalar a, Scalar b);
 Scalar scalar_unary(UnaryOp op, DType dtype, Scalar a);
-/// Truncates towards zero and wraps from floats to integers; 8-bit floats saturate.
+/// From floats to integers as store_double does it; 8-bit floats saturate.
 Scalar scalar_cast(DType to, DType from, Scalar a);
 Scalar scalar_bit_cast(DType to, DType from, Scalar a);
 

@@ -107,7 +107,8 @@ std::optional<Expr> simplify_cast(const Cast& n) {
     const Scalar result = scalar_cast(n.dtype, from, Scalar{.i = imm->value});
     return is_float(n.dtype) ? float_imm(result.f, n.dtype) : int_imm(result.i, n.dtype);
   }
-  if (const auto* imm = n.a.as<FloatImm>(); imm && is_float(n.dtype)) return float_imm(imm->value, n.dtype);
+  if (const auto* imm = n.a.as<FloatImm>(); imm && is_float(n.dtype))
+    return float_imm(scalar_cast(n.dtype, from, Scalar{.f = imm->value}).f, n.dtype);
   const auto* inner = n.a.as<Cast>();
   if (!inner || inner->a.dtype() != n.dtype) return std::nullopt;
   const DType narrow = n.dtype, wide = inner->dtype;

@@ -6,6 +6,7 @@
 
 #include "ir/integer_ops.h"
 #include "ir/support/check.h"
+#include "ir/traverse.h"
 
 namespace tunesmith::ir {
 namespace {
@@ -133,6 +134,25 @@ Expr compare_sides(BinaryOp op, const Affine& difference) {
   return binary(op, to_expr(left), to_expr(right));
 }
 
+bool has_load(const Expr& e) {
+  bool found = false;
+  walk_once(e, [&](const Expr& node) {
+    found |= node.as<Load>() != nullptr;
+    return !found;
+  });
+  return found;
+}
+
+/// Terms may change sides: neither do the numbers wrap, nor is anything data, which any i64 may be.
+bool is_movable(const Affine& difference, const VarRanges& ranges) {
+  constexpr i64 largest = i64{1} << 62;
+  auto fits = [](i64 value) { return value > -largest && value < largest; };
+  if (!difference.is_exact || !fits(difference.constant)) return false;
+  return std::ranges::all_of(difference.terms, [&](const AffineTerm& t) {
+    return fits(t.coefficient) && (!has_load(t.term) || bounds(t.term, ranges));
+  });
+}
+
 i64 common_factor(const Affine& affine) {
   i64 g = 0;
   for (const AffineTerm& t : affine.terms) g = std::gcd(g, t.coefficient);
@@ -185,6 +205,7 @@ std::optional<Expr> simplify_comparison(const Binary& n, const VarRanges& ranges
   if (const auto range = bounds(difference_expr, ranges))
     if (const auto truth = decided(n.op, *range)) return int_imm(*truth, DType::boolean);
   Affine d = to_affine(difference_expr);
+  if (!is_movable(d, ranges)) return std::nullopt;
   const bool is_equality = n.op == BinaryOp::eq || n.op == BinaryOp::ne;
   if (d.terms.empty()) return int_imm(*decided(n.op, {d.constant, d.constant}), DType::boolean);
   const i64 g = common_factor(d);

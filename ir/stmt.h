@@ -31,6 +31,9 @@ constexpr bool is_concurrent(LoopKind kind) {
   return kind != LoopKind::serial && kind != LoopKind::vectorize && kind != LoopKind::unroll;
 }
 
+/// True when the iterations become code side by side: lanes or copies.
+constexpr bool is_expanded(LoopKind kind) { return kind == LoopKind::vectorize || kind == LoopKind::unroll; }
+
 struct StmtNode;
 
 class Stmt {

@@ -51,6 +51,11 @@ void walk(const Expr& e, const std::function<bool(const Expr&)>& visit) {
   for_each_child(e, [&](const Expr& child) { walk(child, visit); });
 }
 
+void walk_once(const Expr& e, const std::function<bool(const Expr&)>& visit) {
+  std::unordered_set<const ExprNode*> seen;
+  walk(e, [&](const Expr& node) { return seen.insert(&node.node()).second && visit(node); });
+}
+
 void for_each_child(const Stmt& s, const std::function<void(const Stmt&)>& visit_stmt,
                     const std::function<void(const Expr&)>& visit_expr) {
   std::visit([&](const auto& n) { detail::visit_children(n, visit_expr, visit_stmt); }, s.node().kind);

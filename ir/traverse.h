@@ -14,6 +14,8 @@ void for_each_child(const Expr& e, const std::function<void(const Expr&)>& visit
 /// Pre-order over `e` and everything below; `visit` returns false to skip a node's children. A shared
 /// node is visited once for each parent: keep a set of nodes seen where expressions may be large.
 void walk(const Expr& e, const std::function<bool(const Expr&)>& visit);
+/// The same, but each node once however often it is shared.
+void walk_once(const Expr& e, const std::function<bool(const Expr&)>& visit);
 /// Direct children of a statement.
 void for_each_child(const Stmt& s, const std::function<void(const Stmt&)>& visit_stmt,
                     const std::function<void(const Expr&)>& visit_expr);

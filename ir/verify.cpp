@@ -17,6 +17,9 @@ class KernelVerifier {
   Expected<void, Error> run() {
     for (const Symbol& symbol : kernel_.symbols) {
       define(symbol.var, "symbol");
+      if (symbol.divisor < 1 || symbol.min < 0 || (symbol.max != 0 && symbol.max < symbol.min))
+        fail(fmt::format("symbol '{}' has range {}..{} in steps of {}", kernel_.vars.name(symbol.var), symbol.min, symbol.max,
+                         symbol.divisor));
       symbols_.insert(symbol.var);
     }
     for (const Buffer& buffer : kernel_.buffers) check_buffer(buffer);
@@ -56,6 +59,7 @@ class KernelVerifier {
     take(layout_problem(buffer));
     for (const Expr& extent : buffer.shape)
       check_extent(extent, fmt::format("an extent of buffer '{}'", buffer.name));
+    if (error_.empty()) take(size_problem(buffer));
   }
 
   void check_extent(const Expr& extent, const std::string& what) {
@@ -159,22 +163,6 @@ class KernelVerifier {
 };
 
 }  // namespace
-
-std::optional<std::string> layout_problem(const Buffer& buffer) {
-  if (buffer.layout.is_row_major()) return std::nullopt;
-  std::vector<int> plain(buffer.shape.size(), 0);
-  for (const LayoutDim& entry : buffer.layout.order) {
-    if (entry.dim < 0 || static_cast<std::size_t>(entry.dim) >= plain.size())
-      return fmt::format("the layout of '{}' names dimension {} of {}", buffer.name, entry.dim, plain.size());
-    if (entry.block < 0) return fmt::format("the layout of '{}' has a negative block", buffer.name);
-    if (entry.block == 0) ++plain[static_cast<std::size_t>(entry.dim)];
-  }
-  for (std::size_t d = 0; d < plain.size(); ++d)
-    if (plain[d] != 1)
-      return fmt::format("the layout of '{}' has {} plain entries for dimension {}, not 1", buffer.name,
-                         plain[d], d);
-  return std::nullopt;
-}
 
 std::optional<std::string> expr_problem(const Expr& root, const ExprContext& context) {
   std::optional<std::string> problem;

@@ -24,6 +24,5 @@ struct ExprContext {
 /// What is wrong with an expression or load; nullopt: nothing.
 std::optional<std::string> expr_problem(const Expr& root, const ExprContext& context);
 std::optional<std::string> load_problem(const Load& load, const ExprContext& context);
-std::optional<std::string> layout_problem(const Buffer& buffer);
 
 }  // namespace tunesmith::ir

@@ -7,7 +7,6 @@
 namespace tunesmith::ir {
 namespace {
 
-bool is_expanded(LoopKind kind) { return kind == LoopKind::unroll || kind == LoopKind::vectorize; }
 
 class NestVerifier {
  public:
@@ -73,7 +72,10 @@ class NestVerifier {
       if (!live_.insert(id).second) fail(fmt::format("workspace '{}' is listed twice", buffer.name));
     }
     for (const Buffer& buffer : nest_.buffers)
-      if (auto problem = layout_problem(buffer)) fail(*problem);
+      if (auto problem = layout_problem(buffer))
+        fail(*problem);
+      else if (auto size = size_problem(buffer))
+        fail(*size);
   }
 
   void check_allocated() {

@@ -48,7 +48,7 @@ struct AnalyticCost {
   double parallel_chunks = 0;
 };
 
-/// REQUIRES: a verified nest. Symbols count at their upper bound (64 where unbounded).
+/// REQUIRES: a verified nest without symbols.
 AnalyticCost analytic_cost(const ir::LoopNest& nest, const Machine& machine, int threads);
 
 }  // namespace tunesmith::schedules

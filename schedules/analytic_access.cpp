@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "ir/integer_ops.h"
 #include "ir/support/check.h"
 #include "ir/support/rng.h"
 
@@ -17,34 +18,9 @@ constexpr i64 exact_probes = 64;      // loops up to this extent are probed at e
 constexpr int sampled_points = 64;    // for conditions over several loops
 constexpr i64 conflict_bytes = 4096;  // strides that are multiples of this share a cache set
 
-i64 floor_div_of(i64 a, i64 b) {
-  if (b == 0) return 0;
-  const i64 q = a / b;
-  return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
-}
-
+/// What has no value (a division by zero) counts as 0.
 i64 eval_binary(BinaryOp op, i64 a, i64 b) {
-  switch (op) {
-    case BinaryOp::add: return a + b;
-    case BinaryOp::sub: return a - b;
-    case BinaryOp::mul: return a * b;
-    case BinaryOp::div: return b == 0 ? 0 : a / b;
-    case BinaryOp::mod: return b == 0 ? 0 : a % b;
-    case BinaryOp::floor_div: return floor_div_of(a, b);
-    case BinaryOp::floor_mod: return b == 0 ? 0 : a - floor_div_of(a, b) * b;
-    case BinaryOp::min: return std::min(a, b);
-    case BinaryOp::max: return std::max(a, b);
-    case BinaryOp::eq: return a == b;
-    case BinaryOp::ne: return a != b;
-    case BinaryOp::lt: return a < b;
-    case BinaryOp::le: return a <= b;
-    case BinaryOp::gt: return a > b;
-    case BinaryOp::ge: return a >= b;
-    case BinaryOp::bit_and: return a & b;
-    case BinaryOp::bit_or: return a | b;
-    case BinaryOp::bit_xor: return a ^ b;
-    default: return 0;
-  }
+  return integer_binary(op, index_dtype, a, b).value_or(0);
 }
 
 }  // namespace

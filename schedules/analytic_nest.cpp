@@ -14,7 +14,6 @@ using i64 = std::int64_t;
 
 namespace {
 
-constexpr i64 unbounded_symbol = 64;
 constexpr i64 most_sides = 16;
 constexpr i64 fewest_transposed = 4;  // strided loads of so many unrolled steps become transposed rows
 
@@ -96,9 +95,7 @@ bool picks_sides(const Expr& e, VarId var) {
 class Collector : public NestBodies {
  public:
   Collector(const LoopNest& of, const Machine& on, int with)
-      : NestBodies{of, on, std::max(1, with), Prober(of.vars.size())} {
-    for (const Symbol& s : nest.symbols) prober.set(s.var, s.max > 0 ? s.max : unbounded_symbol);
-  }
+      : NestBodies{of, on, std::max(1, with), Prober(of.vars.size())} {}
 
   void visit(const Stmt& s) {
     match(

@@ -41,7 +41,7 @@ struct ScheduleError {
     not_associative,       // rfactor: the combiner does not merge partial results
     not_reduction_axis,    // rfactor: the axis is spatial
     not_spatial_axis,      // pad: no such spatial axis
-    unbounded_index,       // pad: how far an operand is read is not known
+    unbounded_index,       // pad: what the padded points would read is not known
     stage_was_scheduled,   // rfactor, pad, compute_inline: must come before other steps on the stage
     tuple_cycle,           // components of a tuple reduction need each other's old value
     epilogue_without_tile, // reverse_compute_at inside a reduction that is not finished there and not accumulated
@@ -55,7 +55,7 @@ struct ScheduleError {
 };
 std::string_view to_string(ScheduleError::Code code);
 
-/// The scheduled program, simplified and verified. REQUIRES: verify(kernel) succeeds.
+/// The scheduled program, simplified; builds with assertions verify it. REQUIRES: verify(kernel) succeeds.
 Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Schedule& schedule);
 
 /// The error for people: the step, what is wrong with it, the loops of the stage at that point and what would be accepted.

@@ -11,8 +11,6 @@ namespace {
 using Code = ScheduleError::Code;
 using ir::LoopKind;
 
-bool is_expanded(LoopKind kind) { return kind == LoopKind::vectorize || kind == LoopKind::unroll; }
-
 /// True when all loops of `stage` from `position` on, and of what is attached to them, are unrolled.
 bool only_unrolled_inside(const LoopTree& tree, StageIndex stage, std::size_t position) {
   const TreeStage& s = tree.stages[stage];
@@ -78,7 +76,7 @@ class RegisterCheck {
   void visit(const ir::Stmt& s) {
     const auto* f = s.as<ir::For>();
     const bool is_parallel = f && f->kind == LoopKind::parallel;
-    if (f) expanded_[ir::index_of(f->var)] = is_expanded(f->kind);
+    if (f) expanded_[ir::index_of(f->var)] = ir::is_expanded(f->kind);
     if (const auto* a = s.as<ir::Allocate>()) depth_[ir::index_of(a->buffer)] = parallel_;
     parallel_ += is_parallel;
     if (const auto* l = s.as<ir::Let>()) expanded_[ir::index_of(l->var)] = is_constant(l->value);
@@ -127,7 +125,7 @@ class CodeSize {
   static constexpr std::int64_t lanes = 16;
 
   void visit(const ir::Stmt& s, std::int64_t copies) {
-    if (const auto* f = s.as<ir::For>(); f && is_expanded(f->kind)) {
+    if (const auto* f = s.as<ir::For>(); f && ir::is_expanded(f->kind)) {
       const std::int64_t extent = ir::int_value(f->extent);
       if (extent > longest_extent_) {
         longest_extent_ = extent;
@@ -169,6 +167,8 @@ std::optional<ScheduleError> check_annotations(const LoopTree& tree) {
       if (node.kind != LoopKind::vectorize) continue;
       if (!only_unrolled_inside(tree, stage, p + 1))
         return ScheduleError{Code::vectorize_not_inner, node.kind_step};
+      if (node.is_reduction && !s.def.combiner->associative)  // lanes are joined in another order
+        return ScheduleError{Code::not_associative, node.kind_step};
       if (node.is_reduction && s.def.combiner->kind == ir::CombinerKind::tuple)
         return ScheduleError{Code::vectorized_tuple, node.kind_step};
     }

@@ -38,7 +38,7 @@ Extent open_extent(ir::Expr expr, i64 max) {
 }
 
 Extent ceil_div(const Extent& a, i64 factor) {
-  auto f = [&](i64 x, i64) { return (x + factor - 1) / factor; };
+  auto f = [&](i64 x, i64) { return x / factor + (x % factor != 0); };
   if (factor == 1) return a;
   return combine(a, constant_extent(1), ir::floor_div(a.expr + (factor - 1), factor), f);
 }

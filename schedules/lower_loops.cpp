@@ -14,10 +14,8 @@ using ir::Stmt;
 
 namespace {
 
-bool is_expanded(LoopKind kind) { return kind == LoopKind::vectorize || kind == LoopKind::unroll; }
-
 /// Loops whose iterations run in order in one body: a tail can stand after them.
-bool can_peel(LoopKind kind) { return kind == LoopKind::serial || is_expanded(kind); }
+bool can_peel(LoopKind kind) { return kind == LoopKind::serial || ir::is_expanded(kind); }
 
 /// The sizes of a ragged last tile.
 std::vector<i64> rests(const Extent& whole, i64 factor) {
@@ -124,7 +122,7 @@ Stmt Lowering::loops(StageIndex stage, std::size_t position, Phase phase) {
 
 bool Lowering::needs_constant(StageIndex stage, NodeIndex node) const {
   const Node& n = tree_.stages[stage].nodes[node];
-  if (n.use == Node::Use::loop) return is_expanded(n.kind);
+  if (n.use == Node::Use::loop) return ir::is_expanded(n.kind);
   return needs_constant(stage, n.first);
 }
 
@@ -151,7 +149,7 @@ Stmt Lowering::loop(StageIndex stage, std::size_t position, Phase phase) {
 
   Extent extent = frame.extent(node);
   const Expr var = ir::var(n.var);
-  if (is_expanded(n.kind) && !extent.is_constant()) {
+  if (ir::is_expanded(n.kind) && !extent.is_constant()) {
     frame.guard_loop(node);
     extent = constant_extent(extent.max);
   }
@@ -212,7 +210,7 @@ Stmt Lowering::bound(StageIndex stage, std::size_t position, Phase phase, Expr v
   for (NodeIndex n = 0; n < s.nodes.size(); ++n) known.push_back(frame.has_value(n));
   frame.bind(loop, std::move(value));
   std::vector<std::pair<ir::VarId, Expr>> names;
-  if (!is_expanded(s.nodes[loop].kind))
+  if (!ir::is_expanded(s.nodes[loop].kind))
     for (NodeIndex n = static_cast<NodeIndex>(s.nodes.size()); n-- > 0;) {
       if (known[n] || !frame.has_value(n) || s.nodes[n].use != Node::Use::fused) continue;
       const Expr part = frame.value(n);

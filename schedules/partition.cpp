@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/affine.h"
+#include "ir/integer_ops.h"
 #include "ir/simplify.h"
 #include "ir/traverse.h"
 #include "schedules/renumber.h"
@@ -27,8 +28,7 @@ constexpr double largest_nest = 3000;  // statements, expanded: the instruction 
 constexpr double largest_growth = 8;   // of a nest, counted in the same way
 constexpr i64 lanes = 16;              // of one vector statement, for counting only
 
-i64 floor_div(i64 a, i64 b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); }
-i64 ceil_div(i64 a, i64 b) { return -floor_div(-a, b); }
+i64 ceil_div(i64 a, i64 b) { return -ir::floor_div_i64(-a, b); }
 
 /// Statements once unroll and vectorize loops are expanded.
 double expanded_size(const Stmt& s, double copies = 1) {
@@ -124,7 +124,7 @@ class Interior {
     if (step > 0)
       holds.min = std::max(holds.min, ceil_div(needed, step));
     else
-      holds.max = std::min(holds.max, floor_div(-needed, -step));
+      holds.max = std::min(holds.max, ir::floor_div_i64(-needed, -step));
     if (holds.min > holds.max) return;  // this guard is not one of the ends
     inside_.min = std::max(inside_.min, holds.min);
     inside_.max = std::min(inside_.max, holds.max);
@@ -215,7 +215,7 @@ class Partition {
   Stmt part(const ir::For& n, i64 first, i64 last) {
     const Stmt body = fresh(ir::substitute(n.body, {{n.var, ir::var(n.var) + first}}));
     const Stmt loop = ir::simplify(ir::for_loop(n.var, last - first + 1, n.kind, body), ranges_);
-    return loop ? visit(loop) : ir::block({});
+    return visit(loop);
   }
 
   Stmt branch(VarId var, Interval inside, const Stmt& body) {

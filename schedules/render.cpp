@@ -27,7 +27,7 @@ constexpr Explanation explanations[] = {
      "the reader does not load this buffer; name one that its values load (after an earlier stage(): the "
      "copy)"},
     {Code::bad_factor, "bad_factor",
-     "the factor must be at least 1; a loop can be split 31 times at most, and an axis be padded to a multiple "
+     "the factor must be at least 1 and at most 2^40; a loop can be split 31 times at most, and an axis be padded to a multiple "
      "of 64 or its extent at most"},
     {Code::bad_distance, "bad_distance", "the distance must be 1 element at least, and 2^32 at most"},
     {Code::overlap_reduction, "overlap_reduction",
@@ -66,12 +66,13 @@ constexpr Explanation explanations[] = {
      "no reduction loop of the stage lies inside the loop; name a loop outside of one"},
     {Code::already_accumulated, "already_accumulated", "the stage has a tile already"},
     {Code::not_associative, "not_associative",
-     "the combiner does not merge partial results: its reduction loops keep their order, and rfactor is not "
-     "legal"},
+     "the combiner does not merge partial results: its reduction loops keep their order, and neither rfactor nor "
+     "vectorize of one is legal"},
     {Code::not_reduction_axis, "not_reduction_axis", "the axis is not a reduction axis of the stage"},
     {Code::not_spatial_axis, "not_spatial_axis", "the axis is not a spatial axis of the stage"},
     {Code::unbounded_index, "unbounded_index",
-     "the stage reads an operand at an index that is computed from data; such an axis cannot be padded"},
+     "past the end of the axis the stage would read an operand at an index that is computed from data or falls, or "
+     "divide integers by zeros; such an axis cannot be padded"},
     {Code::stage_was_scheduled, "stage_was_scheduled",
      "rfactor, pad and compute_inline change the stage itself: they must come before other steps on it"},
     {Code::tuple_cycle, "tuple_cycle", "the components of the state need each other's old values"},
@@ -79,7 +80,8 @@ constexpr Explanation explanations[] = {
      "inside a reduction loop the stage is not finished; accumulate it first, or use a loop outside of the "
      "reduction"},
     {Code::bad_layout, "bad_layout",
-     "each dimension of the buffer needs one entry without a block, and blocks must be positive"},
+     "each dimension of the buffer needs one entry without a block, and blocks must be positive and no larger than "
+     "the dimension (or 1024)"},
     {Code::registers_not_constant, "registers_not_constant",
      "the index into registers varies with a loop, or another thread uses them; unroll or vectorize the "
      "loops inside, "

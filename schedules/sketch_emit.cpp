@@ -7,6 +7,7 @@ namespace tunesmith::schedules {
 Emitter::Emitter(const KernelInfo& info, Schedule& schedule)
     : schedule_(schedule), next_stage_(static_cast<StageIndex>(info.stages.size())) {
   for (const Step& step : schedule) {
+    TS_CHECK(!std::holds_alternative<Pad>(step), "how many stages a pad() makes depends on the kernel");
     if (std::holds_alternative<StageBuffer>(step) || std::holds_alternative<Rfactor>(step)) ++next_stage_;
     if (const auto* f = std::get_if<Fuse>(&step)) {
       fused_.resize(std::max<std::size_t>(fused_.size(), f->outer.stage + 1), 0);

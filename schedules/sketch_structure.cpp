@@ -18,24 +18,6 @@ using i64 = std::int64_t;
 
 namespace {
 
-constexpr i64 unbounded_symbol = 64;
-
-/// Extents with every symbol at its upper bound.
-class Sizes {
- public:
-  explicit Sizes(const Kernel& kernel) {
-    for (const Symbol& s : kernel.symbols) bindings_[s.var] = Expr(s.max > 0 ? s.max : unbounded_symbol);
-  }
-  i64 of(const Expr& e) const {
-    if (const auto* value = as_int(e)) return *value;
-    return int_value(substitute(e, bindings_));
-  }
-  Expr bind(const Expr& e) const { return bindings_.empty() ? e : substitute(e, bindings_); }
-
- private:
-  Bindings bindings_;
-};
-
 /// Step of `flat` from axis value 0 to 1 with the other axes at 0: exact for affine indices.
 i64 first_step(const Expr& flat, VarId var, std::size_t variables) {
   Prober prober(variables);
@@ -44,23 +26,23 @@ i64 first_step(const Expr& flat, VarId var, std::size_t variables) {
   return prober.eval(flat) - origin;
 }
 
-AccessInfo describe(const Kernel& kernel, const Sizes& sizes, BufferId id, const std::vector<Expr>& indices,
+AccessInfo describe(const Kernel& kernel, BufferId id, const std::vector<Expr>& indices,
                     const std::vector<AxisInfo>& axes) {
   const Buffer& buffer = kernel.buffer(id);
   AccessInfo access;
   access.buffer = id;
   access.element_bytes = static_cast<int>(size_bytes(buffer.dtype));
-  access.elements = sizes.of(element_count(buffer));
+  access.elements = int_value(element_count(buffer));
   access.is_constant = buffer.role == Role::constant;
   access.is_input = buffer.role == Role::constant || buffer.role == Role::input;
-  access.flat = sizes.bind(flat_index(buffer, indices));
+  access.flat = flat_index(buffer, indices);
   for (std::size_t d = 0; d < indices.size(); ++d) {
     std::optional<std::size_t> axis;
     if (const auto* v = indices[d].as<Var>())
       for (std::size_t a = 0; a < axes.size(); ++a)
         if (axes[a].var == v->id) axis = a;
     access.dim_axis.push_back(axis);
-    access.dim_extent.push_back(sizes.of(buffer.shape[d]));
+    access.dim_extent.push_back(int_value(buffer.shape[d]));
   }
   const Affine affine = to_affine(access.flat);
   for (const AxisInfo& axis : axes) {
@@ -72,13 +54,7 @@ AccessInfo describe(const Kernel& kernel, const Sizes& sizes, BufferId id, const
   return access;
 }
 
-/// Pre-order over the distinct nodes below `e`; `visit` returns false to skip a node's children.
-void walk_once(const Expr& e, const std::function<bool(const Expr&)>& visit) {
-  std::unordered_set<const ExprNode*> seen;
-  walk(e, [&](const Expr& node) { return seen.insert(&node.node()).second && visit(node); });
-}
-
-void collect_loads(const Kernel& kernel, const Sizes& sizes, const Expr& value, StageInfo& info) {
+void collect_loads(const Kernel& kernel, const Expr& value, StageInfo& info) {
   std::unordered_set<const ExprNode*> guarded;
   walk_once(value, [&](const Expr& e) {
     const bool is_guarded = guarded.contains(&e.node()) || e.as<Select>();
@@ -87,7 +63,7 @@ void collect_loads(const Kernel& kernel, const Sizes& sizes, const Expr& value, 
       info.widest_bytes = std::max(info.widest_bytes, static_cast<int>(size_bytes(e.dtype())));
     const auto* l = e.as<Load>();
     if (!l) return true;
-    AccessInfo access = describe(kernel, sizes, l->buffer, l->indices, info.axes);
+    AccessInfo access = describe(kernel, l->buffer, l->indices, info.axes);
     access.is_guarded = is_guarded;
     const bool known = std::ranges::any_of(info.loads, [&](const AccessInfo& other) {
       return other.buffer == access.buffer && equal(other.flat, access.flat);
@@ -123,23 +99,23 @@ StageKind kind_of(const StageInfo& info) {
   return StageKind::reduction;
 }
 
-StageInfo analyse_stage(const Kernel& kernel, const Sizes& sizes, std::size_t index) {
+StageInfo analyse_stage(const Kernel& kernel, std::size_t index) {
   StageInfo info;
   info.index = index;
   info.stage = &kernel.stages[index];
   std::vector<Expr> point;
   for (const Axis& axis : info.stage->spatial) {
-    info.axes.push_back({axis.var, sizes.of(axis.extent), false});
+    info.axes.push_back({axis.var, int_value(axis.extent), false});
     point.push_back(var(axis.var));
   }
   info.spatial_count = info.axes.size();
-  for (const Axis& axis : info.stage->reduce) info.axes.push_back({axis.var, sizes.of(axis.extent), true});
+  for (const Axis& axis : info.stage->reduce) info.axes.push_back({axis.var, int_value(axis.extent), true});
   const BufferId out = info.stage->outputs.at(0);
-  info.store = describe(kernel, sizes, out, point, info.axes);
+  info.store = describe(kernel, out, point, info.axes);
   info.widest_bytes = info.store.element_bytes;
   info.picks.assign(info.axes.size(), false);
   for (const Expr& value : info.stage->values) {
-    collect_loads(kernel, sizes, value, info);
+    collect_loads(kernel, value, info);
     find_picks(value, info);
   }
   for (BufferId id : info.stage->outputs) info.writes_output |= kernel.buffer(id).role == Role::output;
@@ -459,9 +435,8 @@ bool is_pointwise(const KernelInfo& info, std::size_t producer, std::size_t cons
 KernelInfo analyse(const Kernel& kernel) {
   KernelInfo info;
   info.kernel = &kernel;
-  const Sizes sizes(kernel);
   for (std::size_t s = 0; s < kernel.stages.size(); ++s)
-    info.stages.push_back(analyse_stage(kernel, sizes, s));
+    info.stages.push_back(analyse_stage(kernel, s));
   link_stages(info);
   form_groups(info);
   return info;

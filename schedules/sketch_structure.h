@@ -97,7 +97,7 @@ struct KernelInfo {
   std::vector<StageGroup> groups;  // every stage is in exactly one group; in order of anchors
 };
 
-/// REQUIRES: a verified kernel. Symbols count at their upper bound (64 where unbounded).
+/// REQUIRES: a verified kernel without symbols.
 KernelInfo analyse(const ir::Kernel& kernel);
 
 /// The number that a select compares `var` with to pick a side; nullopt where it decides by something else.

@@ -10,12 +10,35 @@ using Code = ScheduleError::Code;
 
 namespace {
 
+/// True when something inside an epilogue reads what the epilogue's host is about to finish. The epilogue itself reads its own
+/// points, and so does a copy of what it reads; other stages inside may read any.
+bool reads_unfinished(const LoopTree& tree) {
+  for (StageIndex epilogue : tree.sequence) {
+    const auto& place = tree.stages[epilogue].place;
+    if (!place || !place->after) continue;
+    for (StageIndex inner : tree.sequence) {
+      const bool is_inside = inner != epilogue && tree.is_inside(inner, epilogue, no_node);
+      if (!is_inside || tree.stages[inner].is_copy) continue;
+      bool reads = false;
+      for (const ir::Expr& value : tree.stages[inner].def.values)
+        for_each_load(value, [&](const ir::Load& load) {
+          const auto from = tree.producer(load.buffer);
+          if (!from) return;
+          const auto& other = tree.stages[*from].place;
+          reads |= *from == place->host || (other && other->after && other->host == place->host);
+        });
+      if (reads) return true;
+    }
+  }
+  return false;
+}
+
 /// Attaches the stage; takes it back and refuses where its surroundings do not allow it.
 Status attach(LoopTree& tree, StageIndex stage, Place place) {
   const StageIndex host = place.host;
   tree.stages[stage].place = std::move(place);
   Code code{};
-  if (!tree.inputs_finished(stage) || tree.runs_in_prepare(host))
+  if (!tree.inputs_finished(stage) || tree.runs_in_prepare(host) || reads_unfinished(tree))
     code = Code::producer_outside;
   else if (tree.has_nested_parallel(stage))
     code = Code::nested_parallel;

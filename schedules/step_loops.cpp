@@ -9,6 +9,8 @@ using Code = ScheduleError::Code;
 
 namespace {
 
+constexpr std::int64_t largest_factor = std::int64_t{1} << 40;  // blocks times their number stay in 64 bits
+
 /// Why there is no such loop.
 Code missing(LoopTree& tree, const LoopId& loop) {
   return tree.find(loop.stage) ? Code::unknown_loop : Code::unknown_stage;
@@ -33,7 +35,7 @@ std::string part_name(const LoopTree& tree, const Node& node, const char* suffix
 Status take(LoopTree& tree, const Split& step, std::uint32_t number) {
   const auto loop = tree.find(step.loop);
   if (!loop) return refuse(missing(tree, step.loop));
-  if (step.factor < 1 || step.loop.path >> 31) return refuse(Code::bad_factor);
+  if (step.factor < 1 || step.factor > largest_factor || step.loop.path >> 31) return refuse(Code::bad_factor);
   const StageIndex stage = step.loop.stage;
   const Node whole = tree.stages[stage].nodes[*loop];
   if (step.tail == Tail::overlap && whole.is_reduction) return refuse(Code::overlap_reduction);

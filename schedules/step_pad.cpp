@@ -24,20 +24,23 @@ constexpr i64 longest_padding = 64;
 
 using Shape = std::vector<i64>;
 
-/// For each buffer that the stage would read past its end, the shape that reaches as far; nullopt where an index cannot be
-/// bounded.
+/// For each buffer that the stage would read past its end, the shape that reaches as far; nullopt where that cannot be told,
+/// or where the padded points would be read before the beginning. `before`: the extent of the axis that is padded.
 std::optional<std::vector<std::pair<ir::BufferId, Shape>>> grown_operands(const ir::Kernel& kernel, const ir::Stage& stage,
-                                                                          const ir::Axis& padded) {
-  ir::VarRanges ranges;
+                                                                          const ir::Axis& padded, i64 before) {
+  ir::VarRanges ranges, ranges_before;
   for (const auto* axes : {&stage.spatial, &stage.reduce})
     for (const ir::Axis& axis : *axes) ranges[axis.var] = {0, ir::int_value(axis.extent) - 1};
+  ranges_before = ranges;
+  ranges_before[padded.var].max = before - 1;
   std::vector<std::pair<ir::BufferId, Shape>> grown;
   bool bounded = true;
   auto see_load = [&](const ir::Load& load) {
     for (std::size_t d = 0; d < load.indices.size(); ++d) {
       if (!ir::uses_var(load.indices[d], padded.var)) continue;
       const auto range = ir::bounds(load.indices[d], ranges);
-      bounded &= range.has_value();
+      const auto range_before = ir::bounds(load.indices[d], ranges_before);
+      bounded &= range && range_before && (range->min >= 0 || range->min >= range_before->min);
       if (!range || range->max < ir::int_value(kernel.buffer(load.buffer).shape[d])) continue;
       auto entry = std::ranges::find(grown, load.buffer, [](const auto& g) { return g.first; });
       if (entry == grown.end()) {
@@ -51,6 +54,20 @@ std::optional<std::vector<std::pair<ir::BufferId, Shape>>> grown_operands(const 
   for (const ir::Expr& value : stage.values) for_each_load(value, see_load);
   if (!bounded) return std::nullopt;
   return grown;
+}
+
+/// Zeros that divide have no value.
+bool divides_integers(const ir::Stage& stage) {
+  bool divides = false;
+  for (const ir::Expr& value : stage.values)
+    ir::walk_once(value, [&](const ir::Expr& e) {
+      const auto* b = e.as<ir::Binary>();
+      const bool is_division = b && (b->op == ir::BinaryOp::div || b->op == ir::BinaryOp::mod ||
+                                     b->op == ir::BinaryOp::floor_div || b->op == ir::BinaryOp::floor_mod);
+      divides |= is_division && !ir::is_float(e.dtype()) && !ir::as_int(b->b);
+      return !divides && !e.as<ir::Load>();
+    });
+  return divides;
 }
 
 /// A stage with one spatial axis a dimension of `buffer`, which it writes.
@@ -115,7 +132,8 @@ void crop_output(LoopTree& tree, StageIndex stage, std::size_t component, const 
 
 /// pad(C, i, f):  for i in n: C[i] = g(A[i])
 ///   ->  P = A and zeros; for i in ceil(n / f) * f: C'[i] = g(P[i]);  for i in n: C[i] = C'[i]
-/// Legal always: points past the end are computed from zeros and not read. What reads C reads C' in its place; the last copy
+/// Legal where indices can be bounded, rise with the axis, and nothing divides integers: points past the end are computed from
+/// zeros and not read. What reads C reads C' in its place; the last copy
 /// is there for outputs of the kernel only.
 Status take(LoopTree& tree, const Pad& step, std::uint32_t) {
   TreeStage* stage = tree.find(step.stage);
@@ -130,7 +148,7 @@ Status take(LoopTree& tree, const Pad& step, std::uint32_t) {
   const ir::Expr before = axis.extent;
   axis.extent = (extent + step.factor - 1) / step.factor * step.factor;
   const ir::Expr after = axis.extent;
-  const auto grown = grown_operands(tree.kernel, stage->def, axis);
+  const auto grown = divides_integers(stage->def) ? std::nullopt : grown_operands(tree.kernel, stage->def, axis, extent);
   if (!grown) {
     axis.extent = before;
     return refuse(Code::unbounded_index);

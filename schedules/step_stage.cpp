@@ -11,17 +11,6 @@ namespace {
 
 constexpr std::int64_t farthest_ahead = std::int64_t{1} << 32;
 
-/// Every dimension walks its rest once, and blocks are whole.
-bool is_valid(const ir::Layout& layout, std::size_t rank) {
-  if (layout.is_row_major()) return true;
-  std::vector<int> rests(rank, 0);
-  for (const ir::LayoutDim& d : layout.order) {
-    if (d.dim < 0 || static_cast<std::size_t>(d.dim) >= rank || d.block < 0) return false;
-    if (d.block == 0) ++rests[static_cast<std::size_t>(d.dim)];
-  }
-  return std::ranges::all_of(rests, [](int count) { return count == 1; });
-}
-
 /// A stage that copies `buffer` point by point.
 ir::Stage copy_stage(ir::Kernel& kernel, ir::BufferId buffer, ir::BufferId copy) {
   const ir::Buffer& source = kernel.buffer(buffer);
@@ -54,13 +43,13 @@ Status take(LoopTree& tree, const StageBuffer& step, std::uint32_t number) {
     if (tree.runs_in_prepare(step.reader)) return refuse(Code::producer_outside);
   }
   ir::Buffer copy = tree.kernel.buffer(step.buffer);
-  if (!is_valid(step.layout, copy.shape.size())) return refuse(Code::bad_layout);
+  copy.layout = step.layout;
+  if (ir::layout_problem(copy) || ir::size_problem(copy)) return refuse(Code::bad_layout);
   const bool is_known = copy.role == ir::Role::constant || copy.role == ir::Role::prepared;
   const bool moves_to_prepare = !step.at && is_known;
   copy.name += loop ? ".pack" : moves_to_prepare ? ".prepared" : ".copy";
   copy.role = moves_to_prepare ? ir::Role::prepared : ir::Role::temp;
   copy.scope = step.at ? step.scope : ir::Scope::global;
-  copy.layout = step.layout;
 
   // The stage is added first and taken back where its place is not allowed.
   const ir::BufferId id = tree.kernel.add_buffer(std::move(copy));

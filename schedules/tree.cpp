@@ -101,7 +101,8 @@ bool LoopTree::is_finished_before(StageIndex producer, StageIndex reader) const 
   const auto before = [&](StageIndex a, StageIndex b) {
     return std::ranges::find(sequence, a) < std::ranges::find(sequence, b);
   };
-  // Inside the producer: complete for its epilogues (checked when they are attached) and what is in them.
+  // Inside the producer: complete for its epilogues and what is in them, at the points that the epilogues read. What else
+  // is inside may not read it: checked when stages are attached.
   for (StageIndex s = reader; stages[s].place; s = stages[s].place->host)
     if (stages[s].place->host == producer) return stages[s].place->after;
   const auto& place = stages[producer].place;

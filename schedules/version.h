@@ -5,6 +5,6 @@
 namespace tunesmith::schedules {
 
 inline constexpr int language_major = 1;
-inline constexpr int language_minor = 1;
+inline constexpr int language_minor = 3;
 
 }  // namespace tunesmith::schedules

@@ -35,6 +35,7 @@ void initialise_llvm() {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     llvm::InitializeNativeTargetAsmParser();
+    // An option of the process: other users of the same libLLVM lose loop strength reduction too. There is none of a target.
     auto& options = llvm::cl::getRegisteredOptions();
     if (const auto it = options.find("disable-lsr"); it != options.end())
       it->second->addOccurrence(0, "disable-lsr", "true");

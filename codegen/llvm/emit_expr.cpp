@@ -124,8 +124,12 @@ Emitter::Value Emitter::evaluate_uncached(const ir::Expr& e) {
 /// Lazy: the side not taken is not emitted, its loads are skipped by a branch or masked off lane by lane.
 Emitter::Value Emitter::evaluate_select(const ir::Select& select) {
   const Value condition = evaluate(select.condition);
-  if (const auto* decided = llvm::dyn_cast<llvm::ConstantInt>(condition.value))  // by an unrolled loop
-    return evaluate(decided->isOne() ? select.yes : select.no);
+  if (const auto* decided = llvm::dyn_cast<llvm::ConstantInt>(condition.value)) {  // by an unrolled loop
+    const ir::Expr& side = decided->isOne() ? select.yes : select.no;
+    if (select.condition.as<ir::IntImm>() || !has_load(side)) return evaluate(side);
+    const StraightCode straight(*this);  // its other steps may take the other side
+    return evaluate(side);
+  }
   const bool loads = has_load(select.yes) || has_load(select.no);
   if (condition.is_vector) {
     llvm::Value* outer = chunk_.mask;
@@ -216,6 +220,13 @@ Emitter::Value Emitter::evaluate_unary(const ir::Unary& unary) {
         return result(
             b_.CreateSub(positive, b_.CreateZExt(b_.CreateICmpSLT(a.value, zero), a.value->getType())));
       }
+      case UnaryOp::floor:
+      case UnaryOp::ceil:
+      case UnaryOp::round_even:
+      case UnaryOp::trunc: return a;
+      case UnaryOp::is_nan:
+      case UnaryOp::is_inf:
+        return result(llvm::Constant::getNullValue(like(b_.getInt1Ty(), a.value)));
       default:
         throw EmitError{fmt::format("{} of {} has no code", ir::to_string(unary.op), ir::to_string(dtype))};
     }
@@ -440,7 +451,10 @@ llvm::Value* Emitter::convert(llvm::Value* value, DType from, DType to) {
   llvm::Value* result = x;
   if (ir::is_float(source) && ir::is_float(target))
     result = b_.CreateFPCast(x, type);
-  else if (ir::is_float(source))  // saturating, because the plain instruction is undefined out of range
+  else if (ir::is_float(source) && ir::bit_width(target) < 32)  // as store_double does it
+    result = b_.CreateTrunc(
+        b_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {like(b_.getInt32Ty(), x), x->getType()}, {x}), type);
+  else if (ir::is_float(source))
     result = b_.CreateIntrinsic(
         ir::is_unsigned_integer(target) ? llvm::Intrinsic::fptoui_sat : llvm::Intrinsic::fptosi_sat,
         {type, x->getType()}, {x});

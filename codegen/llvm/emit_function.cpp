@@ -1,5 +1,8 @@
 // Functions, parallel loops, and where buffers live.
 #include <fmt/format.h>
+#include <llvm/IR/IntrinsicsX86.h>
+#include <llvm/TargetParser/Host.h>
+#include <llvm/TargetParser/Triple.h>
 
 #include "codegen/llvm/emitter.h"
 #include "ir/traverse.h"
@@ -15,10 +18,19 @@ std::int64_t bytes_of(const ir::Buffer& buffer) {
   if (elements == nullptr)
     throw EmitError{
         fmt::format("buffer '{}' has a size that is not constant; bind the symbols first", buffer.name)};
+  if (const auto problem = ir::size_problem(buffer)) throw EmitError{"buffer " + *problem};
   return *elements * static_cast<std::int64_t>(ir::size_bytes(buffer.dtype));
 }
 
 bool is_compilable(ir::DType dtype) { return dtype <= ir::DType::boolean; }
+
+void require_compilable(const ir::Expr& root) {
+  ir::walk_once(root, [](const ir::Expr& e) {
+    if (!is_compilable(e.dtype()))
+      throw EmitError{fmt::format("a value of dtype {}, which generated code cannot hold", ir::to_string(e.dtype()))};
+    return true;
+  });
+}
 
 // Fields of TunesmithContext.
 enum ContextField : unsigned {
@@ -42,6 +54,8 @@ std::unique_ptr<llvm::Module> Emitter::emit(Object& object) {
     if (!is_compilable(buffer.dtype))
       throw EmitError{fmt::format("buffer '{}' has dtype {}, which generated code cannot hold", buffer.name,
                                   ir::to_string(buffer.dtype))};
+  for (const ir::Stmt& part : {nest_.prepare, nest_.body})
+    if (part) ir::walk_exprs(part, [](const ir::Expr& root) { require_compilable(root); });
   module_ = std::make_unique<llvm::Module>("tunesmith", context_);
   plan_memory();
   object.symbol = "tunesmith_kernel";
@@ -107,6 +121,13 @@ void Emitter::emit_entry(const std::string& name, const ir::Stmt& body) {
   b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", f_.function));
   bindings_.clear();
   emit(body);
+  return_from_function();
+}
+
+/// Non-temporal stores are not ordered by the release with which results are handed on.
+void Emitter::return_from_function() {
+  if (f_.streams && llvm::Triple(llvm::sys::getProcessTriple()).isX86())
+    b_.CreateIntrinsic(b_.getVoidTy(), llvm::Intrinsic::x86_sse_sfence, {});
   b_.CreateRetVoid();
 }
 
@@ -182,7 +203,7 @@ void Emitter::emit_parallel(const ir::For& loop) {
   index->addIncoming(next, b_.GetInsertBlock());
   b_.CreateCondBr(b_.CreateICmpSLT(next, body->getArg(2)), header, exit);
   b_.SetInsertPoint(exit);
-  b_.CreateRetVoid();
+  return_from_function();
 
   f_ = std::move(outer);
   bindings_ = saved_bindings;

@@ -80,7 +80,7 @@ void Emitter::collect_pointers(const ir::Stmt& body, ir::VarId loop_var,
     if (seen.emplace(key_of(buffer, address), true).second) found.emplace_back(buffer, std::move(address));
   };
   auto see_all = [&](const ir::Expr& root) {
-    ir::walk(root, [&](const ir::Expr& e) {
+    ir::walk_once(root, [&](const ir::Expr& e) {
       if (const auto* load = e.as<ir::Load>()) see(load->buffer, load->indices[0]);
       return true;
     });
@@ -214,6 +214,7 @@ void Emitter::store_memory(const ir::Store& store, const Address& address, Value
           llvm::Align(static_cast<std::uint64_t>(chunk_.width) * ir::size_bytes(dtype)));
       instruction->setMetadata(llvm::LLVMContext::MD_nontemporal,
                                llvm::MDNode::get(context_, llvm::ConstantAsMetadata::get(b_.getInt32(1))));
+      f_.streams = true;
     }
     return;
   }
@@ -262,7 +263,7 @@ void require_constant(const std::string& buffer, bool is_constant) {
 Emitter::Value Emitter::load_register(const ir::Load& load, const Address& address) {
   require_constant(nest_.buffer(load.buffer).name, address.terms.empty() && address.is_regular);
   const bool vector = in_vector_ && address.vector_step == 1;
-  if (in_vector_ && address.vector_step > 1) return load_register_lanes(load, address);
+  if (in_vector_ && address.vector_step != 0 && !vector) return load_register_lanes(load, address);
   const int lanes = vector ? chunk_.lanes : 1;
   RegisterSlot& slot = register_slot(load.buffer, address.constant, lanes);
   llvm::Value* whole = b_.CreateLoad(slot.slot->getAllocatedType(), slot.slot);
@@ -312,9 +313,9 @@ llvm::Value* Emitter::blend(llvm::Value* whole, llvm::Value* part, std::int64_t 
 void Emitter::store_register(const ir::Store& store, const Address& address, Value value) {
   const std::string& name = nest_.buffer(store.buffer).name;
   require_constant(name, address.terms.empty() && address.is_regular);
-  if (in_vector_ && address.vector_step > 1)
-    throw EmitError{fmt::format("register buffer '{}' is stored with gaps by a vectorized loop", name)};
   const bool vector = in_vector_ && address.vector_step == 1;
+  if (in_vector_ && address.vector_step != 0 && !vector)
+    throw EmitError{fmt::format("register buffer '{}' is stored with gaps by a vectorized loop", name)};
   const int lanes = vector ? chunk_.lanes : 1;
   RegisterSlot& slot = register_slot(store.buffer, address.constant, lanes);
   if (vector) value = as_vector(value);

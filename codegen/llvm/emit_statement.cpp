@@ -127,7 +127,7 @@ int Emitter::lanes_for(const ir::Stmt& body) const {
   std::size_t widest = 1;
   auto see = [&](ir::DType dtype) { widest = std::max(widest, ir::size_bytes(dtype)); };
   auto see_value = [&](const ir::Expr& root) {
-    ir::walk(root, [&](const ir::Expr& e) {
+    ir::walk_once(root, [&](const ir::Expr& e) {
       if (const auto* load = e.as<ir::Load>()) {
         see(load->dtype);
         return false;  // indices are not data
@@ -156,7 +156,7 @@ bool Emitter::carries_values(const ir::For& loop) {
   if (const auto it = carries_values_.find(node); it != carries_values_.end()) return it->second;
   std::unordered_map<std::uint32_t, int> loads;  // of each buffer, in the whole body
   ir::walk_exprs(loop.body, [&](const ir::Expr& root) {
-    ir::walk(root, [&](const ir::Expr& e) {
+    ir::walk_once(root, [&](const ir::Expr& e) {
       if (const auto* load = e.as<ir::Load>()) ++loads[index_of(load->buffer)];
       return true;
     });
@@ -231,6 +231,29 @@ void Emitter::emit_store(const ir::Store& store) {
   store_memory(store, address, value);
 }
 
+namespace {
+
+/// What leaves the other operand as it is; of sums the zero that leaves -0 as it is.
+llvm::Constant* neutral_of(ir::BinaryOp op, ir::DType dtype, llvm::Type* type) {
+  const bool is_min = op == ir::BinaryOp::min, is_max = op == ir::BinaryOp::max;
+  if (type->isFloatingPointTy()) {
+    if (is_min || is_max) return llvm::ConstantFP::getInfinity(type, is_max);
+    return llvm::ConstantFP::get(type, op == ir::BinaryOp::add ? -0.0 : 1.0);
+  }
+  const unsigned bits = type->getIntegerBitWidth();
+  const bool is_signed = ir::is_signed_integer(dtype);
+  if (is_min)
+    return llvm::ConstantInt::get(
+        type, is_signed ? llvm::APInt::getSignedMaxValue(bits) : llvm::APInt::getMaxValue(bits));
+  if (is_max)
+    return llvm::ConstantInt::get(
+        type, is_signed ? llvm::APInt::getSignedMinValue(bits) : llvm::APInt::getMinValue(bits));
+  if (op == ir::BinaryOp::bit_and) return llvm::ConstantInt::getAllOnesValue(type);
+  return llvm::ConstantInt::get(type, op == ir::BinaryOp::mul ? 1 : 0);
+}
+
+}  // namespace
+
 /// acc = acc (op) f(lane): a vector of f, folded by halves, then joined to acc.
 bool Emitter::emit_horizontal_reduction(const ir::Store& store, const Address& address) {
   const auto* binary = store.value.as<ir::Binary>();
@@ -253,17 +276,8 @@ bool Emitter::emit_horizontal_reduction(const ir::Store& store, const Address& a
   const ir::DType work = dtype == ir::DType::f16 || dtype == ir::DType::bf16 ? ir::DType::f32 : dtype;
   if (chunk_.lanes != chunk_.width || chunk_.mask != nullptr) {
     llvm::Type* scalar = folded->getType()->getScalarType();
-    llvm::Value* neutral = nullptr;
-    if (idempotent)
-      neutral =
-          b_.CreateExtractElement(folded, std::uint64_t{0});  // lane 0 is always active without a condition
-    else if (scalar->isFloatingPointTy())
-      neutral = llvm::ConstantFP::get(scalar, op == ir::BinaryOp::add ? -0.0 : 1.0);
-    else
-      neutral = llvm::ConstantInt::get(scalar, op == ir::BinaryOp::add ? 0 : 1);
-    if (idempotent && chunk_.mask != nullptr) return false;
     folded = b_.CreateSelect(chunk_mask(), folded,
-                             b_.CreateVectorSplat(static_cast<unsigned>(chunk_.width), neutral));
+                             b_.CreateVectorSplat(static_cast<unsigned>(chunk_.width), neutral_of(op, dtype, scalar)));
   }
   for (int width = chunk_.width / 2; width >= 1; width /= 2) {
     std::vector<int> low, high;

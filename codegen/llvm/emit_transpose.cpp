@@ -19,8 +19,8 @@ constexpr std::int64_t fewest_columns = 4;  // below, gathers are as good
 
 }  // namespace
 
-/// The innermost unroll loop whose next step reads the next element. No condition stands between
-/// (StraightCode): the next step does read it.
+/// The innermost unroll loop whose next step reads the next element. No condition stands between,
+/// decided or not (StraightCode): the next step does read it.
 const Emitter::Unrolled* Emitter::stepping_by_one(const ir::Expr& index) const {
   const ir::Affine& affine = affine_.at(&index.node());
   for (std::size_t u = unrolled_.size(); u-- > first_unrolled_;) {

@@ -99,6 +99,7 @@ class Emitter {
     llvm::Value* context = nullptr;
     llvm::Value* scratch = nullptr;  // of the running thread; made on first use
     llvm::Value* thread = nullptr;   // i32
+    bool streams = false;            // it stores past the caches
     std::unordered_map<std::uint32_t, llvm::Value*> buffer_pointers;
     std::map<PointerKey, llvm::Value*> pointers;  // bumped pointers of the loops around
     std::unordered_map<std::uint32_t, std::vector<RegisterSlot>> registers;
@@ -108,6 +109,7 @@ class Emitter {
   // emit_function.cpp: functions, parallel loops, where buffers live.
   void plan_memory();
   void plan_locals(const ir::Stmt& s, std::int64_t offset);
+  void return_from_function();
   void emit_entry(const std::string& name, const ir::Stmt& body);
   void emit_parallel(const ir::For& loop);
   llvm::Value* buffer_pointer(ir::BufferId id);

@@ -61,6 +61,8 @@ const Symbol runtime_symbols[] = {
     {"fmaxf", reinterpret_cast<void*>(static_cast<float (*)(float, float)>(fmaxf))},
     {"fmin", reinterpret_cast<void*>(static_cast<double (*)(double, double)>(fmin))},
     {"fminf", reinterpret_cast<void*>(static_cast<float (*)(float, float)>(fminf))},
+    {"ldexp", reinterpret_cast<void*>(static_cast<double (*)(double, int)>(ldexp))},
+    {"ldexpf", reinterpret_cast<void*>(static_cast<float (*)(float, int)>(ldexpf))},
     {"fma", reinterpret_cast<void*>(static_cast<double (*)(double, double, double)>(fma))},
     {"fmaf", reinterpret_cast<void*>(static_cast<float (*)(float, float, float)>(fmaf))},
     {"atan2", reinterpret_cast<void*>(static_cast<double (*)(double, double)>(atan2))},

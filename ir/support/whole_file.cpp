@@ -40,7 +40,8 @@ int WholeFile::commit() {
 }
 
 int check_writable(const std::string& path) {
-  if (std::filesystem::is_directory(path)) return EISDIR;
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return EISDIR;
   if (is_special(path)) return ::access(path.c_str(), W_OK) == 0 ? 0 : errno;
   const std::string partial = partial_name(path);
   const int file = ::open(partial.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/print.h"
+#include "ir/traverse.h"
 #include "tests/ir/kernels.h"
 
 namespace tunesmith::ir {
@@ -28,6 +29,42 @@ TEST_F(SimplifyExpr, SplitIndexComesApart) {
   EXPECT_EQ(simple(floor_div(i * 28 + j * 2 + 1, 28)), "i");
   EXPECT_EQ(simple(floor_div(i * 4 + k, 8)), "i // 2");
   EXPECT_EQ(simple(floor_mod(i * 4 + k, 8)), "i % 2 * 4 + k");
+}
+
+/// What data is compared with may be any number of 64 bits.
+TEST_F(SimplifyExpr, ComparisonsAtTheEndsOfTheRange) {
+  const Expr data = load(BufferId{1}, DType::i64, {i});
+  const std::vector<Buffer> both = {buffers[0], {"D", DType::i64, {56}, Role::input, Scope::global, {}}};
+  auto kept = [&](const Expr& e) {
+    const Expr after = simplify(e, {{VarId{0}, {0, 55}}});
+    const auto values = [&](const Expr& which) {
+      std::string text;
+      for (const std::int64_t value : {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, INT64_MAX - 1, INT64_MAX}) {
+        const Expr at = rewrite(which, [&](const Expr& node) -> std::optional<Expr> {
+          return node.as<Load>() ? std::optional(int_imm(value)) : std::nullopt;
+        });
+        text += print(substitute(at, {{VarId{0}, Expr(3)}}), vars, both) + " ";
+      }
+      return text;
+    };
+    EXPECT_EQ(values(after), values(e)) << print(e, vars, both) << " became " << print(after, vars, both);
+  };
+  for (const std::int64_t limit : {INT64_MIN, INT64_MIN + 1, std::int64_t{-1}, std::int64_t{0}, INT64_MAX - 1, INT64_MAX}) {
+    const Expr c = int_imm(limit);
+    for (const Expr& e : {data, i, data + i, i - 1}) {
+      for (const BinaryOp op : {BinaryOp::lt, BinaryOp::le, BinaryOp::gt, BinaryOp::ge, BinaryOp::eq, BinaryOp::ne}) {
+        kept(binary(op, e, c));
+        kept(binary(op, c, e));
+      }
+      kept(min(e, c));
+      kept(max(e, c));
+    }
+  }
+}
+
+TEST_F(SimplifyExpr, CastsOfConstantsRoundAsTheyRun) {
+  const double between = 1 + 0x1p-11 + 0x1p-40;  // rounded to f32 first it is a tie
+  EXPECT_EQ(simple(cast(DType::f16, float_imm(between, DType::f64))), "1.0:f16");
 }
 
 TEST_F(SimplifyExpr, NestedQuotients) {

@@ -21,6 +21,41 @@ TEST(Text, Matmul) {
             "}\n");
 }
 
+TEST(Text, BuffersMayBeCalledLikeWords) {
+  for (const char* name : {"else", "streaming", "ahead", "let", "pass", "for", "body"}) {
+    LoopNest nest;
+    nest.name = "n";
+    const BufferId b = nest.add_buffer({name, DType::f32, {Expr(4)}, Role::output, Scope::global, {}});
+    nest.arguments = {b};
+    const Expr first = load(b, DType::f32, {Expr(0)});
+    nest.body = block({store(b, 0, float_imm(1)), store(b, 1, first), store(b, 2, first)});
+    const auto again = parse_loop_nest(print(nest));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(print(*again), print(nest));
+  }
+}
+
+TEST(Text, TheNameOfALetEndsWithItsBody) {
+  LoopNest nest;
+  nest.name = "n";
+  const BufferId b = nest.add_buffer({"b", DType::i64, {Expr(4)}, Role::output, Scope::global, {}});
+  nest.arguments = {b};
+  const VarId v = nest.vars.add("v");
+  nest.body = block({let(v, 1, store(b, var(v), 5)), let(v, 2, store(b, var(v), 6))});
+  ASSERT_TRUE(verify(nest)) << verify(nest).error().message;
+  EXPECT_THAT(print(nest), HasSubstr("    let v = 1:\n      b[v] = 5\n    let v = 2\n    b[v] = 6\n"));
+  const auto again = parse_loop_nest(print(nest));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(verify(*again)) << verify(*again).error().message;
+  EXPECT_EQ(print(*again), print(nest));
+}
+
+TEST(Text, IntegersFitTheirType) {
+  const auto kernel = parse_kernel("kernel k strict {\n  output c: i8[4]\n  stage c: c[i:4] = 300:i8\n}");
+  ASSERT_FALSE(kernel);
+  EXPECT_THAT(kernel.error().message, HasSubstr("expected an integer of i8, found '300"));
+}
+
 TEST(Text, TupleReduction) {
   EXPECT_THAT(
       print(testing::argmax(2, 3)),

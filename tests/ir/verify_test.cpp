@@ -53,6 +53,16 @@ TEST_F(VerifyKernel, LoadWithTooFewIndices) {
   stage.values[0] = load(BufferId{0}, DType::f32, {var(VarId{0})});
   EXPECT_THAT(problem(kernel), HasSubstr("a load of 'A' with 1 indices, not 2"));
 }
+TEST_F(VerifyKernel, SymbolWithoutValues) {
+  kernel.symbols.push_back({kernel.vars.add("n"), 5, 2, 1});
+  EXPECT_THAT(problem(kernel), HasSubstr("symbol 'n' has range 5..2 in steps of 1"));
+  kernel.symbols[0] = {kernel.symbols[0].var, 1, 0, 0};
+  EXPECT_THAT(problem(kernel), HasSubstr("in steps of 0"));
+}
+TEST_F(VerifyKernel, BufferThatNothingHolds) {
+  kernel.buffers[0].shape = {Expr(std::int64_t{1} << 32), Expr(std::int64_t{1} << 32)};
+  EXPECT_THAT(problem(kernel), HasSubstr("'A' has more than 2^40 elements"));
+}
 TEST_F(VerifyKernel, LoadThatFetchesAhead) {
   stage.values[0] = load(BufferId{0}, DType::f32, {var(VarId{0}), var(VarId{1})}, 8);
   EXPECT_THAT(problem(kernel), HasSubstr("a load of 'A' fetches ahead by 8; only a loop nest does"));

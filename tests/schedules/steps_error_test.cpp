@@ -63,6 +63,49 @@ TEST(PrefetchErrors, NameABufferThatIsReadAndADistance) {
   EXPECT_EQ(refusal(relu(), "prefetch(b0, s0, 4294967297)"), "bad_distance");
 }
 
+Kernel kernel_of(const char* text) {
+  auto kernel = parse_kernel(text);
+  EXPECT_TRUE(kernel) << (kernel ? "" : kernel.error().message);
+  return *kernel;
+}
+
+TEST(SplitErrors, BlocksAreNoLargerThanAnythingIs) {
+  EXPECT_EQ(refusal(relu(), "split(s0.a0, 9223372036854775807, peel)"), "bad_factor");
+  EXPECT_EQ(refusal(relu(), "split(s0.a0, 1099511627776, peel)"), "legal");
+  expect_same_meaning(relu(), "split(s0.a0, 1099511627776, peel)");
+}
+
+TEST(PadErrors, PaddedPointsReadNothingBeforeTheBeginningAndDivideNoIntegers) {
+  const Kernel falling = kernel_of(
+      "kernel k strict {\n  input a: f32[30]\n  output c: f32[30]\n  stage c: c[i:30] = a[29 - i]\n}");
+  EXPECT_EQ(refusal(falling, "pad(s0, a0, 8)"), "unbounded_index");
+  const Kernel division = kernel_of(
+      "kernel k strict {\n  input a: i32[30]\n  input b: i32[30]\n  output c: i32[30]\n  stage c: c[i:30] = a[i] / b[i]\n}");
+  EXPECT_EQ(refusal(division, "pad(s0, a0, 8)"), "unbounded_index");
+}
+
+TEST(StageErrors, BlocksOfALayoutAreNotMuchLargerThanTheBuffer) {
+  EXPECT_EQ(refusal(relu(), "stage(b0, s0, root, global, (0,1,0:4611686018427387904))"), "bad_layout");
+  EXPECT_EQ(refusal(relu(), "stage(b0, s0, root, global, (0,1,0:1024))"), "legal");
+}
+
+TEST(AttachErrors, WhatIsInsideAnEpilogueReadsNothingUnfinished) {
+  const Kernel kernel = kernel_of(
+      "kernel k strict {\n  input a: f32[16]\n  temp c: f32[16]\n  temp p: f32[15]\n  output d: f32[15]\n"
+      "  stage c: c[i:16] = a[i] * 2.0\n  stage p: p[j:15] = c[j + 1]\n  stage d: d[k:15] = c[k] + p[k]\n}");
+  const std::string inside = "compute_at(s1, s2.a0, local); ", split = "split(s0.a0, 4, peel); ";
+  EXPECT_EQ(refusal(kernel, inside + split + "reverse_compute_at(s2, s0.a0.0)"), "producer_outside");
+  EXPECT_EQ(refusal(kernel, split + "reverse_compute_at(s2, s0.a0.0)"), "producer_outside");
+  EXPECT_EQ(refusal(kernel, "compute_inline(s1); " + split + "reverse_compute_at(s2, s0.a0.0)"), "not_pointwise");
+}
+
+TEST(AnnotateErrors, LanesOfAReductionThatKeepsItsOrderAreNotJoined) {
+  Kernel ordered = ir::testing::matmul(3, 4, 64);
+  ordered.stages[0].combiner->associative = false;
+  EXPECT_EQ(refusal(ordered, "vectorize(s0.a2)"), "not_associative");
+  EXPECT_EQ(refusal(ordered, "reorder(s0.a2, s0.a1); vectorize(s0.a1)"), "legal");
+}
+
 TEST(FuseErrors, LoopsMustBeNeighboursOfOneKind) {
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a0)"), "not_nested");
   EXPECT_EQ(refusal(relu(), "fuse(s0.a1, s0.a2)"), "mixed_fuse");
