@@ -21,7 +21,9 @@ Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Sche
     if (!status) return Unexpected(ScheduleError{status.error(), i});
   }
   if (const auto error = check_annotations(tree)) return Unexpected(*error);
-  ir::LoopNest nest = lower(tree);
+  auto lowered = lower(tree);
+  if (!lowered) return Unexpected(ScheduleError{Code::too_much_code, static_cast<std::uint32_t>(schedule.size())});
+  ir::LoopNest& nest = *lowered;
   nest.body = ir::simplify(nest.body);
   partition_loops(nest);
   if (nest.prepare) nest.prepare = ir::simplify(nest.prepare);
@@ -32,7 +34,7 @@ Expected<ir::LoopNest, ScheduleError> apply(const ir::Kernel& kernel, const Sche
   const auto verified = ir::verify(nest);
   TS_CHECK(verified.has_value(), verified.error().message + " after " + print_schedule(schedule));
 #endif
-  return nest;
+  return std::move(nest);
 }
 
 }  // namespace tunesmith::schedules

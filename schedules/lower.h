@@ -4,12 +4,15 @@
 // emitted once for each of its sizes, with the frame saved and put back in between. Thread safety: pure.
 #pragma once
 
+#include <optional>
+
 #include "ir/loop_nest.h"
 #include "schedules/tree.h"
 
 namespace tunesmith::schedules {
 
-/// The nest of the tree, not simplified. REQUIRES: the steps that made the tree were accepted.
-ir::LoopNest lower(const LoopTree& tree);
+/// The nest of the tree, not simplified; nullopt where tails inside tails make too many statements. REQUIRES: the steps that made
+/// the tree were accepted.
+std::optional<ir::LoopNest> lower(const LoopTree& tree);
 
 }  // namespace tunesmith::schedules

@@ -14,6 +14,8 @@ using ir::Stmt;
 
 namespace {
 
+constexpr int most_leaves = 1 << 15;  // each is a statement at least: the code would be too large
+
 /// Loops whose iterations run in order in one body: a tail can stand after them.
 bool can_peel(LoopKind kind) { return kind == LoopKind::serial || ir::is_expanded(kind); }
 
@@ -29,7 +31,7 @@ std::vector<i64> rests(const Extent& whole, i64 factor) {
 
 }  // namespace
 
-ir::LoopNest lower(const LoopTree& tree) { return Lowering(tree).run(); }
+std::optional<ir::LoopNest> lower(const LoopTree& tree) { return Lowering(tree).run(); }
 
 Lowering::Lowering(const LoopTree& tree)
     : tree_(tree),
@@ -40,7 +42,7 @@ Lowering::Lowering(const LoopTree& tree)
   nest_.vars = tree.kernel.vars;
 }
 
-ir::LoopNest Lowering::run() {
+std::optional<ir::LoopNest> Lowering::run() {
   auto add_argument = [&](ir::BufferId id) {
     views_[ir::index_of(id)] = {true, nest_.add_buffer(tree_.kernel.buffer(id)), {}};
     nest_.arguments.push_back(views_[ir::index_of(id)].buffer);
@@ -60,6 +62,7 @@ ir::LoopNest Lowering::run() {
     const bool prepared = tree_.kernel.buffer(s.def.outputs[0]).role == ir::Role::prepared;
     (prepared ? prepare : main).push_back(nest_of(stage, std::move(axes)));
   }
+  if (leaves_ > most_leaves) return std::nullopt;
   if (!prepare.empty()) nest_.prepare = ir::block(std::move(prepare));
   nest_.body = ir::block(std::move(main));
   return std::move(nest_);
@@ -114,7 +117,11 @@ Stmt Lowering::loops(StageIndex stage, std::size_t position, Phase phase) {
       return ir::block({init, loops(stage, position, Phase::update)});
     }
   }
-  if (position == s.order.size()) return leaf(stage, phase);
+  if (leaves_ > most_leaves) return ir::block({});
+  if (position == s.order.size()) {
+    ++leaves_;
+    return leaf(stage, phase);
+  }
   if (is_spatial_only(phase) && s.nodes[s.order[position]].is_reduction)
     return loops(stage, position + 1, phase);
   return with_frame(stage, [&] { return loop(stage, position, phase); });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "ir/affine.h"
@@ -34,7 +35,7 @@ constexpr bool is_spatial_only(Phase phase) {
 class Lowering {
  public:
   explicit Lowering(const LoopTree& tree);
-  ir::LoopNest run();
+  std::optional<ir::LoopNest> run();
 
  private:
   using Emit = std::function<ir::Stmt()>;
@@ -82,6 +83,7 @@ class Lowering {
   std::vector<View> views_;                      // one a kernel buffer
   ir::VarRanges ranges_;                         // of the loop variables around
   int parallel_depth_ = 0;
+  int leaves_ = 0;  // emitted so far; past the limit nothing more is emitted
 };
 
 }  // namespace tunesmith::schedules

@@ -89,7 +89,8 @@ constexpr Explanation explanations[] = {
     {Code::vectorized_tuple, "vectorized_tuple",
      "the components of a tuple state change together; vectorize a spatial loop (after rfactor, say)"},
     {Code::too_much_code, "too_much_code",
-     "the unrolled and vectorized loops make too many copies of what is inside; split the loop first"},
+     "the unrolled and vectorized loops, or tails inside tails, make too many copies of what is inside; split the "
+     "loop first, or use mask"},
 };
 static_assert(std::size(explanations) == static_cast<std::size_t>(Code::too_much_code) + 1);
 

@@ -1,4 +1,5 @@
 // What each step refuses, and why.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/schedules/schedule_testing.h"
@@ -73,6 +74,19 @@ TEST(SplitErrors, BlocksAreNoLargerThanAnythingIs) {
   EXPECT_EQ(refusal(relu(), "split(s0.a0, 9223372036854775807, peel)"), "bad_factor");
   EXPECT_EQ(refusal(relu(), "split(s0.a0, 1099511627776, peel)"), "legal");
   expect_same_meaning(relu(), "split(s0.a0, 1099511627776, peel)");
+}
+
+TEST(SplitErrors, TailsInsideTailsAreNotEmittedWithoutEnd) {
+  std::string buffer, axes, point, schedule;
+  for (int a = 0; a < 24; ++a) {
+    buffer += a == 0 ? "3" : ", 3";
+    axes += (a == 0 ? "i" : ", i") + std::to_string(a) + ":3";
+    point += (a == 0 ? "i" : ", i") + std::to_string(a);
+    schedule += fmt::format("split(s0.a{0}, 2, peel); unroll(s0.a{0}.1); ", a);
+  }
+  const Kernel kernel = kernel_of(("kernel k strict {\n  input a: f32[" + buffer + "]\n  output c: f32[" + buffer +
+                                   "]\n  stage c: c[" + axes + "] = a[" + point + "]\n}").c_str());
+  EXPECT_EQ(refusal(kernel, schedule), "too_much_code");
 }
 
 TEST(PadErrors, PaddedPointsReadNothingBeforeTheBeginningAndDivideNoIntegers) {

@@ -69,6 +69,10 @@ TEST_F(BadInput, AnUnknownOperatorIsNamedWithItsNode) {
   expect_refused("tune " + path("model.onnx") + " " + db(), "strange node");
 }
 
+TEST_F(BadInput, WhatIsNoWorkloadIsToldInOneLine) {
+  expect_all_refused({"run nosuch", "tune nosuch --threads 1 " + db(), "explain nosuch"}, "'nosuch'");
+}
+
 TEST_F(BadInput, AModelWithoutKernelsHasNothingToTune) {
   write("model.onnx", model_bytes({.nodes = {{"Identity", {"x"}, {"y"}}},
                                    .inputs = {value_info("x", {2, 3})},

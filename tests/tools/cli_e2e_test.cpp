@@ -124,6 +124,10 @@ TEST_F(Cli, ExplainShowsEveryStation) {
     const Result result = run("explain " + small + " --show " + what + " --threads 1 " + db());
     EXPECT_EQ(result.code, 0) << what << "\n" << result.err;
     EXPECT_GT(result.out.size(), 40u) << what;
+    const Json document = json("explain " + small + " --show " + what + " --threads 1 " + db());
+    const Json text = std::string(what) == "graph" ? document["graph"] : document["kernels"][0][what];
+    ASSERT_TRUE(text.is_string()) << document.dump();
+    EXPECT_GT(text.get<std::string>().size(), 40u) << what;
   }
   expect_refused("explain " + small + " --show nonsense " + db(), "nonsense");
   expect_refused("explain " + small + " --show kernel --kernel 99 " + db(), "--kernel 99");
@@ -156,6 +160,30 @@ TEST_F(Cli, CheckHoldsIntegersToTheirValue) {
   EXPECT_NE(wrong.out.find("WRONG, largest error 1"), std::string::npos) << wrong.out;
   EXPECT_EQ(run(work + " --atol 1 --check " + path("right")).code, 0) << "a step that is allowed";
   expect_refused(work + " --rtol=-1 --check " + path("right"), "--rtol");
+}
+
+TEST_F(Cli, CheckKnowsInfinity) {
+  auto save = [&](const std::string& folder, const char* name, std::vector<float> values) {
+    fs::create_directories(path(folder));
+    std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }";
+    header.resize(117, ' ');
+    std::string bytes = std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n";
+    bytes.append(reinterpret_cast<const char*>(values.data()), 4 * values.size());
+    write(folder + "/" + name, bytes);
+  };
+  const float inf = INFINITY;
+  save("in", "input_0.npy", {1, 2, 3, inf});
+  save("in", "input_1.npy", {1, 1, 1, 1});
+  const std::string work = "run add:size=4 --threads 1 --inputs " + path("in") + " --check " + path("out");
+  save("out", "output_0.npy", {2, 3, 4, inf});
+  EXPECT_EQ(run(work).code, 0) << run(work).out;
+  EXPECT_EQ(run(work + " --rtol 0").code, 0);
+  for (const std::vector<float>& wrong : {std::vector<float>{2, 3, inf, inf}, {2, 3, 4, -inf}, {2, 3, 4, NAN}, {2, 3, 4, 5}}) {
+    save("out", "output_0.npy", wrong);
+    const Result result = run(work);
+    EXPECT_EQ(result.code, 1) << result.out;
+    EXPECT_NE(result.out.find("largest error inf"), std::string::npos) << result.out;
+  }
 }
 
 TEST_F(Cli, CheckNamesTypesThatDiffer) {

@@ -74,6 +74,7 @@ struct Entry {
   std::string name;
   std::unique_ptr<PeerRun> run;
   bool is_peer = false;
+  bool failed = false;  // a peer that ended or refused to run: it takes no further part
   std::int64_t repeat = 1;
   std::vector<double> samples_ns;  // a run
   double max_rel_err = 0;
@@ -121,7 +122,7 @@ PeerWork peer_work(const Workload& workload, const std::vector<ir::HostTensor>& 
 }
 
 /// Largest difference relative to the largest reference value; infinite where one is not finite and the other
-/// is.
+/// is something else.
 double largest_difference(const std::vector<ir::HostTensor>& outputs,
                           const std::vector<ir::HostTensor>& reference) {
   double worst = 0;
@@ -130,20 +131,17 @@ double largest_difference(const std::vector<ir::HostTensor>& outputs,
     double scale = 0, difference = 0;
     for (std::int64_t i = 0; i < reference[o].size(); ++i) {
       const double expected = reference[o].at(i), got = outputs[o].at(i);
-      if (std::isfinite(expected) != std::isfinite(got)) return HUGE_VAL;
-      if (!std::isfinite(expected)) continue;
+      if (expected == got || (std::isnan(expected) && std::isnan(got))) {
+        if (std::isfinite(expected)) scale = std::max(scale, std::abs(expected));
+        continue;
+      }
+      if (!std::isfinite(expected) || !std::isfinite(got)) return HUGE_VAL;
       scale = std::max(scale, std::abs(expected));
       difference = std::max(difference, std::abs(got - expected));
     }
     if (difference > 0) worst = std::max(worst, difference / std::max(scale, 1e-30));
   }
   return worst;
-}
-
-std::vector<ir::HostTensor> outputs_of(Entry& entry) {
-  auto outputs = entry.run->outputs();
-  if (!outputs) throw_user_error("{}: {}", entry.name, outputs.error().message);
-  return std::move(*outputs);
 }
 
 class Bench {
@@ -165,8 +163,15 @@ class Bench {
     const double limit = sum_limits(static_cast<const ModelRun&>(*entries[0].run).model());
     sample(entries);
     if (interrupted_) return std::nullopt;
-    const std::vector<ir::HostTensor> reference = outputs_of(entries[1]);
-    for (Entry& entry : entries) entry.max_rel_err = largest_difference(outputs_of(entry), reference);
+    const std::vector<ir::HostTensor> reference = value_or_throw(entries[1].run->outputs());
+    for (Entry& entry : entries) {
+      auto outputs = entry.run->outputs();
+      if (!outputs && !entry.is_peer) throw UserError(outputs.error().message);
+      if (!outputs) fmt::print(stderr, "tunesmith: {} failed: {}\n", entry.name, outputs.error().message);
+      entry.failed = !outputs;
+      if (outputs) entry.max_rel_err = largest_difference(*outputs, reference);
+    }
+    std::erase_if(entries, [](const Entry& entry) { return entry.failed; });
     return report(workload, entries, limit);
   }
 
@@ -194,7 +199,7 @@ class Bench {
   std::vector<Entry> enter(const Workload& workload, const std::vector<ir::HostTensor>& inputs) {
     std::vector<Entry> entries;
     auto add = [&](std::string name, std::unique_ptr<PeerRun> run, bool is_peer) {
-      entries.push_back({std::move(name), std::move(run), is_peer, 1, {}, 0});
+      entries.push_back({std::move(name), std::move(run), is_peer, false, 1, {}, 0});
     };
     add("tunesmith", compile(workload, inputs, model_options_, options_.common), false);
     runtime::ModelOptions untuned = model_options_;
@@ -210,22 +215,31 @@ class Bench {
     return entries;
   }
 
+  /// Nanoseconds of the runs. A peer that fails is told and leaves.
+  double timed(Entry& entry, std::int64_t repeat) {
+    if (entry.failed) return 0;
+    auto ns = entry.run->run(repeat);
+    if (ns) return *ns;
+    if (!entry.is_peer) throw UserError(ns.error().message);
+    if (!interrupted_) fmt::print(stderr, "tunesmith: {} failed: {}\n", entry.name, ns.error().message);
+    entry.failed = true;
+    return 0;
+  }
+
   /// Runs the entries in turn, forwards and backwards, so that a drift of the machine hits all of them.
   void sample(std::vector<Entry>& entries) {
     for (Entry& entry : entries) {
-      value_or_throw(entry.run->run(1));
-      const double once = std::max(1.0, value_or_throw(entry.run->run(1)));
-      entry.repeat = std::clamp<std::int64_t>(std::llround(sample_ns / once), 1, 100000);
+      timed(entry, 1);
+      entry.repeat = std::clamp<std::int64_t>(std::llround(sample_ns / std::max(1.0, timed(entry, 1))), 1, 100000);
     }
     for (std::int64_t round = 0; round < options_.rounds; ++round)
       for (std::size_t i = 0; i < entries.size() && !interrupted_; ++i) {
         Entry& entry = entries[round % 2 == 0 ? i : entries.size() - 1 - i];
         if (environment_.threads > 1) std::this_thread::sleep_for(settling);
-        if (entry.samples_ns.empty() || entry.samples_ns.back() < long_run_ns)
-          value_or_throw(entry.run->run(1));
-        entry.samples_ns.push_back(value_or_throw(entry.run->run(entry.repeat)) /
-                                   static_cast<double>(entry.repeat));
+        if (entry.samples_ns.empty() || entry.samples_ns.back() < long_run_ns) timed(entry, 1);
+        entry.samples_ns.push_back(timed(entry, entry.repeat) / static_cast<double>(entry.repeat));
       }
+    std::erase_if(entries, [](const Entry& entry) { return entry.failed; });
   }
 
   double sum_limits(const runtime::CompiledModel& model) {
@@ -319,12 +333,21 @@ int run_bench(const BenchOptions& options) {
   for (const NamedPeer& peer : peers) versions[peer.name] = peer.peer->version();
   Bench bench(options, environment, limits, std::move(peers));
   Json results = Json::array();
+  std::size_t left_out = 0;
   for (const std::string& text : texts) {
-    std::optional<Json> result = bench.run(load_workload(text, options.common));
+    std::optional<Json> result;
+    try {
+      result = bench.run(load_workload(text, options.common));
+    } catch (const UserError& error) {
+      if (texts.size() == 1) throw;
+      fmt::print(stderr, "tunesmith: {} is left out: {}\n", text, error.what());
+      ++left_out;
+      continue;
+    }
     if (!result) break;
     results.push_back(std::move(*result));
   }
-  const bool stopped = results.size() < texts.size();
+  const bool stopped = results.size() + left_out < texts.size();
   if (stopped)
     fmt::print(stderr, "Stopped after {} of {}; what trials measured is kept.\n", results.size(),
                plural(texts.size(), "workload"));
@@ -346,7 +369,7 @@ int run_bench(const BenchOptions& options) {
     print_figure("speed / best peer's:", outcomes, &Outcome::against_best);
   }
   note_missing_database(options.common);
-  return std::ranges::all_of(outcomes, &Outcome::same) ? exit_ok : exit_check_failed;
+  return left_out == 0 && std::ranges::all_of(outcomes, &Outcome::same) ? exit_ok : exit_check_failed;
 }
 
 }  // namespace

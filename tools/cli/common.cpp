@@ -151,7 +151,7 @@ Workload load_workload(const std::string& text, const CommonOptions& options) {
   if (std::filesystem::is_directory(text)) throw_user_error("'{}' is a folder, not a model", text);
   if (!text.ends_with(".onnx") && !std::filesystem::exists(text)) {
     if (text.find(':') != std::string::npos) return op_workload(text, options);  // for its message
-    throw_user_error("'{}' is neither a file nor an operator; operators:\n{}", text, op_spec_help());
+    throw_user_error("'{}' is neither a file nor an operator (see tunesmith --help)", text);
   }
   return {std::filesystem::path(text).filename().string(),
           tracer::import_onnx(text, import_options(options)),

@@ -85,7 +85,7 @@ int run_explain(const ExplainOptions& options) {
                              : !environment ? ir::print(step.kernel)
                                             : explain_schedule(step, *environment, options, limits);
     if (options.common.json != "-") fmt::print("# kernel {}: {}\n{}", i, step.name, text);
-    kernels.push_back({{"kernel", i},
+    kernels.push_back({{"index", i},
                        {"name", step.name},
                        {"workload", step.is_host ? "" : digest(ir::canonical_text(step.kernel)).hex()},
                        {options.show, text}});

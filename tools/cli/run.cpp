@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 
@@ -59,14 +60,15 @@ struct OutputCheck {
   std::string message;
 };
 
-/// |got - want| of an element; exact for integers.
+/// |got - want| of an element, exact for integers; infinite where one is not finite and the other is something else.
 double difference(const ir::HostTensor& got, const ir::HostTensor& want, std::int64_t i) {
   if (!ir::is_float(got.dtype())) {
     const std::int64_t g = got.int_at(i), w = want.int_at(i);
     return g == w ? 0 : std::max(1.0, std::abs(static_cast<double>(g) - static_cast<double>(w)));
   }
   const double g = got.at(i), w = want.at(i);
-  return g == w || (std::isnan(g) && std::isnan(w)) ? 0 : std::abs(g - w);
+  if (g == w || (std::isnan(g) && std::isnan(w))) return 0;
+  return std::isfinite(g) && std::isfinite(w) ? std::abs(g - w) : std::numeric_limits<double>::infinity();
 }
 
 std::string type_text(const ir::HostTensor& tensor) {
@@ -88,7 +90,8 @@ OutputCheck check_output(const std::string& name, const ir::HostTensor& got, con
     const double error = difference(got, want, i), size = std::abs(want.at(i));
     // Integers are exact, unless the tolerance allows whole steps.
     const double allowed = options.absolute_tolerance + (is_float ? options.relative_tolerance * size : 0);
-    if (!(error <= allowed) && check.ok) {
+    const bool is_near = error == 0 || (std::isfinite(error) && error <= allowed);
+    if (!is_near && check.ok) {
       check.ok = false;
       check.message = is_float ? fmt::format("element {} is {}, expected {}", i, got.at(i), want.at(i))
                                : fmt::format("element {} is {}, expected {}", i, got.int_at(i), want.int_at(i));

@@ -52,7 +52,12 @@ class Child {
     ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     std::string script(onnxruntime_script), program(python), flag("-c");
     char* arguments[] = {program.data(), flag.data(), script.data(), nullptr};
-    const int status = ::posix_spawnp(&pid_, python.c_str(), &actions, nullptr, arguments, environ);
+    // In a process group of its own: Ctrl-C is for this program, which ends its child.
+    ::posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    const int status = ::posix_spawnp(&pid_, python.c_str(), &actions, &attributes, arguments, environ);
+    ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(in[0]);
     ::close(out[1]);

@@ -188,6 +188,8 @@ class Peer:
     def prepare(self, request):
         operands = {}
         for operand in request["operands"]:
+            if operand["dtype"] not in DTYPES:
+                return {"offered": False}
             array = np.fromfile(operand["file"], DTYPES[operand["dtype"]]).reshape(operand["shape"])
             operands[operand["name"]] = (array, operand["constant"])
         if "model" in request:
@@ -195,6 +197,8 @@ class Peer:
             self.run = Run(request["model"], request["threads"], {name: array for name, (array, _) in operands.items()})
             return {"offered": True}
         op = request["op"]
+        if any(array.dtype != np.float32 for array, _ in operands.values()):
+            return {"offered": False}
         self.nhwc = bool(op.get("nhwc"))
         forms, failure = [], None
         for form, opset in FORMS.get(op["name"], []):
