@@ -12,36 +12,6 @@ namespace {
 constexpr std::int64_t largest_block = 1024;  // of a layout, beyond the extent
 constexpr std::int64_t most_elements = std::int64_t{1} << 40;
 
-/// How one physical dimension walks its logical one: index = floor_mod(floor_div(logical, stride), block),
-/// without the modulus where `block` is 0 (the outermost part).
-struct Walk {
-  std::int32_t dim;
-  std::int64_t stride;
-  std::int64_t block;
-};
-
-std::vector<Walk> walks(const Buffer& buffer) {
-  const std::size_t rank = buffer.shape.size();
-  std::vector<Walk> result;
-  if (buffer.layout.is_row_major()) {
-    for (std::size_t d = 0; d < rank; ++d) result.push_back({static_cast<std::int32_t>(d), 1, 0});
-    return result;
-  }
-  const auto& order = buffer.layout.order;
-  for (std::size_t p = 0; p < order.size(); ++p) {
-    TS_CHECK(order[p].dim >= 0 && static_cast<std::size_t>(order[p].dim) < rank,
-             "a layout names a dimension that the buffer does not have");
-    std::int64_t stride = 1;
-    for (std::size_t q = 0; q < order.size(); ++q) {
-      const bool is_inside = order[p].block == 0 || q > p;
-      if (q != p && is_inside && order[q].dim == order[p].dim && order[q].block != 0)
-        stride *= order[q].block;
-    }
-    result.push_back({order[p].dim, stride, order[p].block});
-  }
-  return result;
-}
-
 }  // namespace
 
 std::string_view to_string(Role role) {
@@ -86,9 +56,31 @@ std::string to_string(const Layout& layout) {
   return text + ")";
 }
 
+std::vector<PhysicalDim> physical_dims(const Buffer& buffer) {
+  const std::size_t rank = buffer.shape.size();
+  std::vector<PhysicalDim> result;
+  if (buffer.layout.is_row_major()) {
+    for (std::size_t d = 0; d < rank; ++d) result.push_back({static_cast<std::int32_t>(d), 1, 0});
+    return result;
+  }
+  const auto& order = buffer.layout.order;
+  for (std::size_t p = 0; p < order.size(); ++p) {
+    TS_CHECK(order[p].dim >= 0 && static_cast<std::size_t>(order[p].dim) < rank,
+             "a layout names a dimension that the buffer does not have");
+    std::int64_t stride = 1;
+    for (std::size_t q = 0; q < order.size(); ++q) {
+      const bool is_inside = order[p].block == 0 || q > p;
+      if (q != p && is_inside && order[q].dim == order[p].dim && order[q].block != 0)
+        stride *= order[q].block;
+    }
+    result.push_back({order[p].dim, stride, order[p].block});
+  }
+  return result;
+}
+
 std::vector<Expr> physical_shape(const Buffer& buffer) {
   std::vector<Expr> shape;
-  for (const Walk& w : walks(buffer)) {
+  for (const PhysicalDim& w : physical_dims(buffer)) {
     const Expr& logical = buffer.shape[static_cast<std::size_t>(w.dim)];
     if (w.block != 0)
       shape.emplace_back(w.block);
@@ -103,7 +95,7 @@ std::vector<Expr> physical_index(const Buffer& buffer, std::span<const Expr> ind
       indices.size() == buffer.shape.size(),
       fmt::format("{} indices for buffer '{}' of rank {}", indices.size(), buffer.name, buffer.shape.size()));
   std::vector<Expr> result;
-  for (const Walk& w : walks(buffer)) {
+  for (const PhysicalDim& w : physical_dims(buffer)) {
     Expr index = floor_div(indices[static_cast<std::size_t>(w.dim)], w.stride);
     result.push_back(w.block == 0 ? index : floor_mod(index, w.block));
   }

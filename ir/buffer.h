@@ -56,6 +56,15 @@ struct Buffer {
   Layout layout;
 };
 
+/// How one physical dimension walks its logical one: index = floor_mod(floor_div(logical, stride), block), without the modulus
+/// where `block` is 0 (the outermost part).
+struct PhysicalDim {
+  std::int32_t dim;
+  std::int64_t stride;
+  std::int64_t block;
+};
+/// Outermost first.
+std::vector<PhysicalDim> physical_dims(const Buffer& buffer);
 /// Extents of the physical dimensions, outermost first (padded for blocks).
 std::vector<Expr> physical_shape(const Buffer& buffer);
 /// Index of each physical dimension for the given logical indices.

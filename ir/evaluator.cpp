@@ -38,15 +38,10 @@ std::vector<std::int64_t> Storage::set_shape(const Buffer& buffer, std::vector<s
   element_bytes_ = size_bytes(dtype_);
   shape_ = std::move(logical_shape);
   dims_.clear();
-  const auto& order = buffer.layout.order;
+  const std::vector<ir::PhysicalDim> dims = physical_dims(concrete);
   std::int64_t stride = 1;
   for (std::size_t p = physical.size(); p-- > 0;) {
-    const LayoutDim entry = order.empty() ? LayoutDim{static_cast<std::int32_t>(p), 0} : order[p];
-    std::int64_t divisor = 1;
-    for (std::size_t q = 0; q < order.size(); ++q)
-      if (q != p && (entry.block == 0 || q > p) && order[q].dim == entry.dim && order[q].block != 0)
-        divisor *= order[q].block;
-    dims_.push_back({static_cast<std::size_t>(entry.dim), divisor, entry.block, stride});
+    dims_.push_back({static_cast<std::size_t>(dims[p].dim), dims[p].stride, dims[p].block, stride});
     stride *= physical[p];
   }
   return physical;

@@ -68,7 +68,8 @@ class RegisterCheck {
 
   /// A buffer whose index is not constant, or that other threads use.
   std::optional<ir::BufferId> run() {
-    visit(nest_.body);
+    for (const ir::Stmt& part : {nest_.prepare, nest_.body})
+      if (part) visit(part);
     return bad_;
   }
 

@@ -127,7 +127,7 @@ struct Pad {
   std::int64_t factor = 1;
   bool operator==(const Pad&) const = default;
 };
-/// Stores the stage's results past the caches.
+/// Stores the stage's results past the caches; those of a reduction where a tile writes them.
 struct Streaming {
   StageIndex stage = 0;
   bool operator==(const Streaming&) const = default;
