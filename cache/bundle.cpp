@@ -186,6 +186,13 @@ Expected<ExportReport, Error> export_bundle(Store& store, const Filter& filter, 
   return report;
 }
 
+bool is_bundle_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string beginning(64, '\0');
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  return beginning.starts_with("{\"tunesmith_bundle\":");
+}
+
 Expected<ExportReport, Error> export_bundle_file(Store& store, const Filter& filter,
                                                  const std::string& path) {
   WholeFile file(path);

@@ -49,6 +49,9 @@ struct ImportReport {
 /// More than the longest record in its longest spelling.
 inline constexpr std::size_t max_line_bytes = 40 * max_payload_bytes;
 
+/// True when the file begins as a bundle does.
+bool is_bundle_file(const std::string& path);
+
 /// Writes the records of `filter` (its order is ignored) and all retractions.
 Expected<ExportReport, Error> export_bundle(Store& store, const Filter& filter, std::ostream& out);
 /// The same to a file, which appears whole or not at all.

@@ -90,11 +90,15 @@ Expected<std::vector<LoadedKernel>, Error> load_kernels(std::span<const tracer::
   auto worker = [&] {
     for (std::size_t i = next++; i < work.size(); i = next++) {
       const auto& [step, text] = work[i];
-      auto kernel = load_kernel(steps[step].kernel, text, environment, objects, chosen);
-      if (kernel)
-        loaded[step] = std::move(*kernel);
-      else
-        errors[step] = kernel.error();
+      try {
+        auto kernel = load_kernel(steps[step].kernel, text, environment, objects, chosen);
+        if (kernel)
+          loaded[step] = std::move(*kernel);
+        else
+          errors[step] = kernel.error();
+      } catch (const std::exception& error) {  // memory runs out, say: no reason to end the program
+        errors[step] = Error{error.what()};
+      }
     }
   };
   {

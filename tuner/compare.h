@@ -10,7 +10,8 @@
 namespace tunesmith::tuner {
 
 /// How far an output of `kernel` may be from the reference: |got - want| <= relative * (|want| + rms(want)), with
-/// `relative` a few units in the last place times the square root of the longest reduction, for strict numerics.
+/// `relative` a few units in the last place of the output, and of f32 (f64 for f64) times the square root of the longest
+/// reduction, as narrower floats are summed in f32. Never more than 0.1.
 /// Integers and booleans must be equal.
 double error_budget(const ir::Kernel& kernel, ir::DType dtype);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "ir/buffer.h"
 #include "ir/support/rng.h"
@@ -31,14 +32,25 @@ class IndexBounds {
   explicit IndexBounds(const ir::Kernel& kernel) : kernel_(kernel) {
     for (const ir::Stage& stage : kernel.stages)
       for (const ir::Expr& value : stage.values)
-        ir::walk(value, [&](const ir::Expr& e) {
+        ir::walk_once(value, [&](const ir::Expr& e) {
           if (const auto* load = e.as<ir::Load>()) add(*load);
           return true;
         });
+    // What computes an index, from whatever inputs, says nothing of its range.
+    for (std::size_t s = kernel.stages.size(); s-- > 0;)
+      for (const ir::BufferId output : kernel.stages[s].outputs)
+        if (computed_.contains(output))
+          for (const ir::Expr& value : kernel.stages[s].values)
+            ir::walk_once(value, [&](const ir::Expr& e) {
+              if (const auto* load = e.as<ir::Load>()) {
+                bounds_[load->buffer] = 1;
+                computed_.insert(load->buffer);
+              }
+              return true;
+            });
   }
 
   std::optional<std::int64_t> bound(ir::BufferId id) const {
-    if (computed_) return 1;
     const auto it = bounds_.find(id);
     return it != bounds_.end() ? std::optional(it->second) : std::nullopt;
   }
@@ -51,7 +63,7 @@ class IndexBounds {
       ir::walk(load.indices[d], [&](const ir::Expr& inner) {
         const auto* source = inner.as<ir::Load>();
         if (source == nullptr) return true;
-        if (kernel_.buffer(source->buffer).role == ir::Role::temp) computed_ = true;
+        if (kernel_.buffer(source->buffer).role == ir::Role::temp) computed_.insert(source->buffer);
         const std::int64_t bound = place == source->buffer ? ir::int_value(target.shape.at(d)) : 1;
         const auto [it, added] = bounds_.emplace(source->buffer, bound);
         if (!added) it->second = std::min(it->second, bound);
@@ -62,7 +74,7 @@ class IndexBounds {
 
   const ir::Kernel& kernel_;
   std::map<ir::BufferId, std::int64_t> bounds_;
-  bool computed_ = false;  // an earlier stage computes indices, from whatever inputs
+  std::set<ir::BufferId> computed_;  // results that indices are made from
 };
 
 /// The largest value of an integer dtype, or something large.

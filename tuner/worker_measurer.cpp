@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <optional>
 
@@ -31,9 +32,20 @@ constexpr std::byte poison{0xff};    // NaN for floats, -1 for integers
 constexpr double give_up_ratio = 2;  // candidates this much slower than the incumbent are not timed on
 constexpr std::uint64_t data_seed = 20;
 
+/// What the control group of this process may use, where it says so.
+std::int64_t memory_limit_of_group() {
+  std::int64_t least = INT64_MAX;
+  for (const char* file : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream stream(file);
+    if (std::int64_t bytes = 0; stream >> bytes && bytes > 0) least = std::min(least, bytes);
+  }
+  return least;
+}
+
 std::int64_t half_of_memory() {
-  return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) / 2 *
-         static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
+  const std::int64_t all =
+      static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
+  return std::min(all, memory_limit_of_group()) / 2;
 }
 
 /// What the worker allocates for a candidate. In floating point: a damaged object may ask for anything.
@@ -73,7 +85,7 @@ class WorkerMeasurer final : public Measurer {
         client_(std::move(worker_path), environment.threads) {}
 
   Expected<void, Error> begin_kernel(const ir::Kernel& kernel) override {
-    kernel_ = &kernel;
+    kernel_ = kernel;
     reference_.clear();
     outputs_.clear();
     if (ir::argument_bytes(kernel) > memory_bytes_)
@@ -102,7 +114,7 @@ class WorkerMeasurer final : public Measurer {
   }
 
   Expected<Measurement, Error> measure(const codegen::Object& object, double incumbent_ns) override {
-    const double needed = ir::argument_bytes(*kernel_) + scratch_bytes(object, environment_.threads);
+    const double needed = ir::argument_bytes(kernel_) + scratch_bytes(object, environment_.threads);
     if (!(needed <= memory_bytes_)) {
       Measurement result;
       result.status = Status::resource;
@@ -150,6 +162,7 @@ class WorkerMeasurer final : public Measurer {
     if (!first) return fail(first.error());
     if (auto mismatch = check_outputs(result)) return wrong(std::move(*mismatch));
     keep_outputs();
+    poison_outputs();  // each run must write all of them
     TimeRequest request;
     request.max_seconds = std::clamp(*first * 30e-9, 0.01, 0.3);
     request.give_up_ns = incumbent_ns * give_up_ratio;
@@ -183,7 +196,7 @@ class WorkerMeasurer final : public Measurer {
   }
 
   ir::HostTensor read_output(const OutputSlot& output) {
-    const ir::Buffer& buffer = kernel_->buffer(output.buffer);
+    const ir::Buffer& buffer = kernel_.buffer(output.buffer);
     std::vector<std::int64_t> shape;
     for (const ir::Expr& extent : ir::physical_shape(buffer)) shape.push_back(ir::int_value(extent));
     const ir::HostTensor physical =
@@ -193,9 +206,9 @@ class WorkerMeasurer final : public Measurer {
 
   std::optional<std::string> check_outputs(Measurement& result) {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      const ir::Buffer& buffer = kernel_->buffer(outputs_[i].buffer);
+      const ir::Buffer& buffer = kernel_.buffer(outputs_[i].buffer);
       const Comparison comparison =
-          compare(read_output(outputs_[i]), reference_[i], error_budget(*kernel_, buffer.dtype));
+          compare(read_output(outputs_[i]), reference_[i], error_budget(kernel_, buffer.dtype));
       result.max_error = std::max(result.max_error, comparison.max_error);
       if (comparison.mismatch) return fmt::format("output {}: {}", i, *comparison.mismatch);
     }
@@ -203,18 +216,18 @@ class WorkerMeasurer final : public Measurer {
   }
 
   Expected<void, Error> make_reference() {
-    if (is_quick_to_interpret(*kernel_)) {
-      auto outputs = ir::interpret(*kernel_, inputs_);
+    if (is_quick_to_interpret(kernel_)) {
+      auto outputs = ir::interpret(kernel_, inputs_);
       if (!outputs) return Unexpected(outputs.error());
       for (std::size_t i = 0; i < outputs->size(); ++i)
-        reference_.push_back(ir::from_physical((*outputs)[i], kernel_->buffer(outputs_[i].buffer)));
+        reference_.push_back(ir::from_physical((*outputs)[i], kernel_.buffer(outputs_[i].buffer)));
       reference_ns_ = 0;  // compiled, so small a kernel is done long before the timeout
       return {};
     }
-    auto nest = schedules::apply(*kernel_, {});
+    auto nest = schedules::apply(kernel_, {});
     if (!nest)
       return Unexpected(make_error("the unscheduled kernel does not lower: {}",
-                                   schedules::render(*kernel_, {}, nest.error())));
+                                   schedules::render(kernel_, {}, nest.error())));
     auto object = environment_.backend->compile(*nest);
     if (!object) return Unexpected(make_error("the reference does not compile: {}", object.error().message));
     poison_outputs();
@@ -231,7 +244,7 @@ class WorkerMeasurer final : public Measurer {
   double timeout_seconds_;
   double memory_bytes_;
   WorkerClient client_;
-  const ir::Kernel* kernel_ = nullptr;
+  ir::Kernel kernel_;  // its own: a caller may measure candidates of a kernel that is gone
   std::vector<ir::HostTensor> inputs_;
   std::vector<OutputSlot> outputs_;
   std::vector<ir::HostTensor> reference_;     // logical, one an output

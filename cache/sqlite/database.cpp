@@ -3,8 +3,10 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <thread>
 #include <utility>
@@ -57,6 +59,22 @@ int open_handle(const std::string& path, Access access, sqlite3** database) {
 }
 
 }  // namespace
+
+Expected<std::string, int> read_beginning(const std::string& path, std::size_t bytes) {
+  sqlite3* database = nullptr;
+  const int opened = open_handle(path, Access::immutable, &database);
+  const std::unique_ptr<sqlite3, int (*)(sqlite3*)> closer(database, sqlite3_close_v2);
+  sqlite3_file* file = nullptr;
+  if (opened == SQLITE_OK) sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  const int code = database != nullptr ? sqlite3_system_errno(database) : ENOMEM;
+  if (file == nullptr || file->pMethods == nullptr) return Unexpected(code != 0 ? code : EIO);
+  sqlite3_int64 size = 0;
+  if (file->pMethods->xFileSize(file, &size) != SQLITE_OK) return Unexpected(EIO);
+  std::string text(std::min<std::size_t>(bytes, static_cast<std::size_t>(size)), '\0');
+  if (!text.empty() && file->pMethods->xRead(file, text.data(), static_cast<int>(text.size()), 0) != SQLITE_OK)
+    return Unexpected(EIO);
+  return text;
+}
 
 Statement::Statement(Statement&& other) noexcept
     : connection_(other.connection_), statement_(std::exchange(other.statement_, nullptr)) {}

@@ -147,4 +147,8 @@ class Transaction {
   bool open_ = false;
 };
 
+/// The first bytes of a file (fewer where it is shorter), or the errno of the refusal. Leaves the locks of this process's
+/// connections to the file as they are, which opening and closing it otherwise would not.
+Expected<std::string, int> read_beginning(const std::string& path, std::size_t bytes);
+
 }  // namespace tunesmith::cache::sqlite

@@ -4,11 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "cache/location.h"
@@ -41,20 +39,22 @@ std::string other_message(const std::string& path, const Format& format) {
 
 /// What the open connection says the file is: 0 for an empty one, else its version.
 Expected<std::int64_t, Error> version_of(Connection& connection, const Format& format) {
-  const auto application = connection.integer("PRAGMA application_id");
-  if (!application) return Unexpected(application.error());
-  const auto version = connection.integer("PRAGMA user_version");
-  if (!version) return Unexpected(version.error());
-  const auto objects = connection.integer("SELECT count(*) FROM sqlite_schema");
-  if (!objects) return Unexpected(objects.error());
-  if (*application == 0 && *version == 0 && *objects == 0) return std::int64_t{0};
-  if (*application != format.application_id)
+  // One statement sees one moment: another process may make the file meanwhile.
+  auto statement = connection.prepare(
+      "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
+      "FROM pragma_application_id, pragma_user_version");
+  if (!statement) return Unexpected(statement.error());
+  const auto row = statement->step();
+  if (!row) return Unexpected(row.error());
+  const std::int64_t application = statement->integer(0), version = statement->integer(1);
+  const std::int64_t objects = statement->integer(2);
+  if (application == 0 && version == 0 && objects == 0) return std::int64_t{0};
+  if (application != format.application_id)
     return Unexpected(Error{other_message(connection.path(), format)});
-  if (*version > format.version())
-    return Unexpected(Error{newer_message(connection.path(), format, *version)});
-  if (*version < 1 || *objects == 0)
+  if (version > format.version()) return Unexpected(Error{newer_message(connection.path(), format, version)});
+  if (version < 1 || objects == 0)
     return Unexpected(make_error("{} '{}' is damaged: it has no tables", format.name, connection.path()));
-  return *version;
+  return version;
 }
 
 /// A copy of the file as it was, beside it, under a name that is free.
@@ -150,19 +150,18 @@ FileCheck check_file(const std::string& path, const Format& format) {
   if (status.type() == fs::file_type::not_found) return {FileState::missing, ""};
   if (fs::is_directory(status))
     return {FileState::other, fmt::format("'{}' is a folder, not a {}", path, format.name)};
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    return {FileState::damaged,
-            fmt::format("{} '{}' cannot be read: {}", format.name, path, std::strerror(errno))};
-  std::array<char, 100> header;
-  file.read(header.data(), header.size());
-  const auto got = static_cast<std::size_t>(file.gcount());
+  constexpr std::size_t header_bytes = 100;
+  const auto beginning = read_beginning(path, header_bytes);
+  if (!beginning)
+    return {FileState::unreadable,
+            fmt::format("{} '{}' cannot be read: {}", format.name, path, std::strerror(beginning.error()))};
+  const std::string& header = *beginning;
+  const std::size_t got = header.size();
   if (got == 0) return {FileState::empty, ""};
-  if (std::string_view(header.data(), std::min(got, magic.size())) != magic.substr(0, got))
+  if (header.substr(0, magic.size()) != magic.substr(0, got))
     return {FileState::other,
             fmt::format("'{}' is not a SQLite database, so no {}; it was left as it is", path, format.name)};
-  if (got < header.size())
+  if (got < header_bytes)
     return {FileState::damaged, fmt::format("{} '{}' is cut short", format.name, path)};
   const std::int64_t version = static_cast<std::int32_t>(big_endian_32(header.data() + 60));
   const std::int64_t application = static_cast<std::int32_t>(big_endian_32(header.data() + 68));

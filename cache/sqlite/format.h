@@ -33,14 +33,15 @@ const Format& tuning_format();
 /// Compiled code.
 const Format& object_format();
 
-enum class FileState { missing, empty, ours, other, newer, damaged };
+enum class FileState { missing, empty, ours, other, newer, damaged, unreadable };
 
 struct FileCheck {
   FileState state = FileState::missing;
-  std::string message;  // for other, newer, damaged
+  std::string message;  // for other, newer, damaged, unreadable
 };
 
-/// Reads the header only.
+/// Reads the header only, and through SQLite: a file that is opened and closed beside it takes away the locks that other
+/// connections of this process hold ("How to corrupt an SQLite database file", 2.2).
 FileCheck check_file(const std::string& path, const Format& format);
 
 /// Opens for writing: creates what is missing, migrates what is older. After a failure, `damaged` tells

@@ -1,7 +1,10 @@
 // Opening: whose file it is, and what cannot be opened; the original always stays as it is.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <functional>
 
@@ -70,6 +73,48 @@ class OpenTest : public ::testing::Test {
   TemporaryFolder folder_;
   std::string path_ = folder_.file();
 };
+
+/// Another process would have to wait for this one's connections.
+bool is_locked(const std::string& path) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const int file = open(path.c_str(), O_RDWR);
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = 0x40000002;  // SQLite's shared locks
+    lock.l_len = 510;
+    _exit(file < 0 || fcntl(file, F_GETLK, &lock) != 0 ? 2 : lock.l_type != F_UNLCK);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+TEST_F(OpenTest, LooksAtAFileWithoutTakingTheLocksOfOthers) {
+  const TemporaryFolder folder;
+  const auto first = open_store(folder.file());
+  ASSERT_TRUE(first->put(std::vector{make_record("a")}, Durability::on_disk));
+  ASSERT_TRUE(is_locked(folder.file()));
+  { const auto second = open_store(folder.file()); }
+  { const auto reader = open_store(folder.file(), OpenMode::read_only); }
+  EXPECT_TRUE(is_locked(folder.file()));
+}
+
+TEST_F(OpenTest, AFileThatCannotBeReadIsNoDamage) {
+  const TemporaryFolder folder;
+  { const auto store = open_store(folder.file()); }
+  ASSERT_EQ(sqlite::check_file(folder.file(), sqlite::tuning_format()).state, sqlite::FileState::ours);
+  struct rlimit before {}, none {};
+  getrlimit(RLIMIT_NOFILE, &before);
+  none = before;
+  none.rlim_cur = 3;
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto check = sqlite::check_file(folder.file(), sqlite::tuning_format());
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(check.state, sqlite::FileState::unreadable);
+  EXPECT_THAT(check.message, HasSubstr("cannot be read"));
+}
 
 TEST_F(OpenTest, CreatesFoldersAndFile) {
   path_ = folder_.file("a/b/c.db");

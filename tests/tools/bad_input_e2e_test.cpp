@@ -69,6 +69,18 @@ TEST_F(BadInput, AnUnknownOperatorIsNamedWithItsNode) {
   expect_refused("tune " + path("model.onnx") + " " + db(), "strange node");
 }
 
+TEST_F(BadInput, NothingIsWrittenOverADatabase) {
+  tune();
+  const std::string before = read_file(path("tuning.db"));
+  expect_refused("db export " + path("tuning.db") + " " + db(), "is the database itself");
+  expect_refused("run " + small + " --threads 1 --json " + path("tuning.db"), "is a database");
+  write("notes.txt", "mine");
+  expect_refused("db export " + path("notes.txt") + " " + db(), "is no bundle");
+  EXPECT_EQ(read_file(path("tuning.db")), before);
+  EXPECT_EQ(run("db export " + path("bundle") + " " + db()).code, 0);
+  EXPECT_EQ(run("db export " + path("bundle") + " " + db()).code, 0) << "a bundle replaces a bundle";
+}
+
 TEST_F(BadInput, WhatIsNoWorkloadIsToldInOneLine) {
   expect_all_refused({"run nosuch", "tune nosuch --threads 1 " + db(), "explain nosuch"}, "'nosuch'");
 }

@@ -41,6 +41,16 @@ TEST(Compare, IntegersMustBeEqual) {
   EXPECT_FALSE(compare(a, a, 0).mismatch);
 }
 
+TEST(Compare, AResultWithoutValuesIsRefusedForEveryType) {
+  for (const ir::DType dtype : {ir::DType::f64, ir::DType::f32, ir::DType::f16, ir::DType::bf16})
+    for (const std::int64_t k : {4, 64, 4096, 1 << 20}) {
+      ir::HostTensor want(dtype, {64}), zeros(dtype, {64});
+      for (std::int64_t i = 0; i < 64; ++i) want.set(i, static_cast<double>(i % 7) - 3);
+      EXPECT_TRUE(compare(zeros, want, error_budget(matmul_kernel(4, 4, k), dtype)).mismatch)
+          << ir::to_string(dtype) << " " << k;
+    }
+}
+
 TEST(Compare, TheBudgetGrowsWithTheReduction) {
   EXPECT_GT(error_budget(matmul_kernel(4, 4, 1024), ir::DType::f32),
             error_budget(matmul_kernel(4, 4, 16), ir::DType::f32));

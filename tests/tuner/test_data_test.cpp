@@ -7,6 +7,7 @@
 
 #include "ir/buffer.h"
 #include "ir/interpret.h"
+#include "ir/print.h"
 #include "tests/tuner/test_kernels.h"
 
 namespace tunesmith::tuner {
@@ -82,6 +83,17 @@ TEST(TestData, NarrowIndicesStayInTheirRange) {
       values_of(index_input(gather_kernel(1000, 300, 2, DType::i8, direct)));
   EXPECT_GE(*values.begin(), 0);
   EXPECT_LE(*values.rbegin(), 127);
+}
+
+TEST(TestData, DataBesideComputedIndicesStaysData) {
+  const auto kernel = ir::parse_kernel(
+      "kernel k strict {\n  input a: i32[8]\n  input d: i32[16]\n  temp t: i32[8]\n  output o: i32[8]\n"
+      "  stage t: t[i:8] = a[i] * 2:i32\n  stage o: o[j:8] = d[i64(t[j])]\n}");
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  const auto inputs = make_inputs(*kernel, 3);
+  EXPECT_EQ(values_of(inputs[0]), std::set<std::int64_t>{0});
+  EXPECT_GT(values_of(inputs[1]).size(), 4u);
+  EXPECT_TRUE(ir::interpret(*kernel, inputs));
 }
 
 TEST(TestData, ComputedIndicesAreZero) {

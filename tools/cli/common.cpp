@@ -53,7 +53,13 @@ std::string cannot_write(const std::string& path, int code) {
 
 /// Before the work, not after it: can --json be written? Empty, or what is wrong.
 std::string check_json_place(const std::string& path) {
-  const int refused = path == "-" ? 0 : check_writable(path);
+  if (path == "-") return "";
+  std::ifstream file(path, std::ios::binary);
+  char beginning[15] = {};
+  const bool is_regular = file && std::filesystem::is_regular_file(path);
+  if (is_regular && file.read(beginning, sizeof beginning) && std::string_view(beginning, 15) == "SQLite format 3")
+    return fmt::format("'{}' is a database; choose another name", path);
+  const int refused = check_writable(path);
   return refused == 0 ? "" : cannot_write(path, refused);
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cache/bundle.h"
+#include "cache/location.h"
 #include "cache/merge.h"
 #include "tools/cli/db.h"
 #include "tuner/replay.h"
@@ -27,7 +28,19 @@ void require_readable(const std::string& path) {
     throw_user_error("cannot read the bundle '{}': {}", path, std::strerror(errno));
 }
 
+/// Says what a bundle would replace: anything but another bundle.
+void require_replaceable(const std::string& path, const CommonOptions& options) {
+  std::error_code error;
+  for (const std::string& kept : {database_path(options), cache::object_store_path(database_path(options))})
+    if (std::filesystem::equivalent(path, kept, error))
+      throw_user_error("'{}' is the database itself; export into another file", path);
+  if (!std::filesystem::is_regular_file(path, error) || std::filesystem::file_size(path, error) == 0) return;
+  if (!cache::is_bundle_file(path))
+    throw_user_error("'{}' exists and is no bundle; choose another name", path);
+}
+
 int run_export(const ExchangeOptions& options) {
+  require_replaceable(options.file, options.common);
   const auto store = open_store(options.common, cache::OpenMode::read_only);
   const cache::ExportReport report = value_or_throw(cache::export_bundle_file(*store, {}, options.file));
   return finish(

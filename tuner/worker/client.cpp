@@ -124,7 +124,12 @@ WorkerFailure WorkerClient::wait_for_death() {
   const auto deadline = std::chrono::steady_clock::now() + death_patience;
   while (std::chrono::steady_clock::now() < deadline) {
     int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) != pid_) {
+    const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
+    if (ended < 0 && errno == ECHILD) {  // the program reaps all its children itself
+      forget_worker();
+      return {Status::resource, "the worker ended; something else took its exit status", true};
+    }
+    if (ended != pid_) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       continue;
     }

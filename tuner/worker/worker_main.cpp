@@ -155,7 +155,8 @@ class Worker {
 /// What candidates do must not reach further than this process.
 void become_expendable() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a session that dies takes its workers along
-  std::signal(SIGINT, SIG_IGN);        // Ctrl-C is the session's to handle
+  // Ctrl-C, and what ends a whole group of processes, are the session's to handle: it ends its workers.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
   const rlimit no_core{0, 0};          // crashes are daily business
   ::setrlimit(RLIMIT_CORE, &no_core);
   // Where memory runs out, the system ends the worker, not the session. Without /proc it chooses by itself.
