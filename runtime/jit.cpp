@@ -58,8 +58,9 @@ std::shared_ptr<cache::Store> open_store(const JitOptions& options) {
 std::shared_ptr<cache::ObjectStore> open_objects(const JitOptions& options) {
   if (!options.use_database) return nullptr;
   auto objects = cache::open_object_store(cache::object_store_path(database_path(options)));
-  if (!objects) return nullptr;
-  return std::move(*objects);
+  if (objects) return std::move(*objects);
+  log(LogLevel::warning, "compiled code is not kept: {}", objects.error().message);
+  return nullptr;
 }
 
 tuner::Environment open_environment(const JitOptions& options) {
@@ -184,7 +185,7 @@ struct JitCore::State {
     if (stop) return std::unique_ptr<CompiledModel>();
     ModelOptions with_found = model_options;
     for (const tuner::TaskReport& task : report->tasks)
-      if (!task.best_schedule.empty()) with_found.schedules[task.workload] = task.best_schedule;
+      if (task.best_ns > 0) with_found.schedules[task.workload] = task.best_schedule;
     return CompiledModel::build(program, with_found);
   }
 };

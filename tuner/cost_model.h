@@ -19,7 +19,7 @@ namespace tunesmith::tuner {
 struct TrainingRow {
   std::vector<float> features;
   double log_residual = 0;  // ln(measured ns / analytic ns)
-  float weight = 1;         // rows of other shapes or machines count less
+  float weight = 1;         // slow candidates count less
 };
 
 struct Prediction {

@@ -77,6 +77,10 @@ Expected<void, Error> History::add(const ir::Kernel& kernel, const std::string& 
   record.workload = ir::canonical_text(kernel);
   record.family = family.text;
   record.extents = family.extents;
+  if (record.extents.size() > cache::max_extents) {  // hints for neighbours only
+    record.family.clear();
+    record.extents.clear();
+  }
   record.target_kind = target_kind;
   record.target = target_;
   record.toolchain = toolchain_;

@@ -54,11 +54,13 @@ std::string cannot_write(const std::string& path, int code) {
 /// Before the work, not after it: can --json be written? Empty, or what is wrong.
 std::string check_json_place(const std::string& path) {
   if (path == "-") return "";
-  std::ifstream file(path, std::ios::binary);
-  char beginning[15] = {};
-  const bool is_regular = file && std::filesystem::is_regular_file(path);
-  if (is_regular && file.read(beginning, sizeof beginning) && std::string_view(beginning, 15) == "SQLite format 3")
-    return fmt::format("'{}' is a database; choose another name", path);
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) {  // a pipe must not be opened here
+    char beginning[15] = {};
+    std::ifstream(path, std::ios::binary).read(beginning, sizeof beginning);
+    if (std::string_view(beginning, sizeof beginning) == "SQLite format 3")
+      return fmt::format("'{}' is a database; choose another name", path);
+  }
   const int refused = check_writable(path);
   return refused == 0 ? "" : cannot_write(path, refused);
 }

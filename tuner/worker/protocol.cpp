@@ -34,10 +34,18 @@ bool take(std::span<const std::byte>& in, T& value) {
   return true;
 }
 
+/// A peer that takes nothing for so long was stopped.
+constexpr int send_patience_ms = 30'000;
+
 bool write_all(int fd, const std::byte* data, std::size_t size) {
   while (size > 0) {
-    const ssize_t written = ::send(fd, data, size, MSG_NOSIGNAL);
+    const ssize_t written = ::send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      pollfd entry{fd, POLLOUT, 0};
+      if (::poll(&entry, 1, send_patience_ms) == 0) return false;
+      continue;
+    }
     if (written <= 0) return false;
     data += written;
     size -= static_cast<std::size_t>(written);

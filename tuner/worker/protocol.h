@@ -29,7 +29,7 @@ enum class MessageType : std::uint32_t {
   time,   // TimeRequest
   // to the session
   done,    // empty
-  ran,     // u64 ns of the one run
+  ran,     // f64 ns of the one run
   timed,   // list of f64 ns, one a sample
   failed,  // text
 };
