@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <map>
 
@@ -175,17 +176,29 @@ void CompiledModel::check_pointers(std::span<const void* const> inputs,
     check(outputs[o], graph.outputs()[o].value, "output", graph.outputs()[o].name);
 }
 
-void CompiledModel::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+void CompiledModel::run_step(std::size_t s) {
+  if (executables_[s])
+    executables_[s]->run(arguments_[s].data(), nullptr, context_->get());
+  else
+    run_host_step(s);
+}
+
+void CompiledModel::run(std::span<const void* const> inputs, std::span<void* const> outputs,
+                        std::span<double> step_ns) {
   check_pointers(inputs, outputs);
+  TS_CHECK(step_ns.empty() || step_ns.size() == executables_.size(), "one time a step");
   const std::scoped_lock lock(run_mutex_);
   for (const Patch& patch : input_patches_)
     arguments_[patch.step][patch.argument] = const_cast<void*>(inputs[patch.index]);
   for (const Patch& patch : output_patches_) arguments_[patch.step][patch.argument] = outputs[patch.index];
   for (std::size_t s = 0; s < executables_.size(); ++s) {
-    if (executables_[s])
-      executables_[s]->run(arguments_[s].data(), nullptr, context_->get());
-    else
-      run_host_step(s);
+    if (step_ns.empty()) {
+      run_step(s);
+      continue;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    run_step(s);
+    step_ns[s] = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
   }
   for (const OutputCopy& copy : output_copies_) {
     const void* source = nullptr;

@@ -54,8 +54,9 @@ class CompiledModel {
   /// that names the input whose dtype or shape does not fit.
   std::vector<ir::HostTensor> run(std::span<const ir::HostTensor> inputs);
   /// The same on raw memory, 64-byte aligned, sizes as the graph's types say; outputs overlap nothing else.
-  /// Throws a UserError that names the input or output that is missing or not aligned.
-  void run(std::span<const void* const> inputs, std::span<void* const> outputs);
+  /// Throws a UserError that names the input or output that is missing or not aligned. `step_ns`, one number a step,
+  /// receives how long each took; empty: they are not timed one by one.
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs, std::span<double> step_ns = {});
 
   const tracer::Program& program() const { return program_; }
   const std::vector<StepInfo>& steps() const { return step_infos_; }
@@ -67,6 +68,7 @@ class CompiledModel {
   Expected<void, Error> load(const ModelOptions& options);
   void place_values();
   void prepare_constants();
+  void run_step(std::size_t step);
   void run_host_step(std::size_t step);
   void check_pointers(std::span<const void* const> inputs, std::span<void* const> outputs) const;
 

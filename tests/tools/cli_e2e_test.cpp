@@ -1,4 +1,7 @@
 // The command line as a user sees it: exit codes, messages, JSON, and the way from tuning to running.
+#include <limits>
+#include <set>
+
 #include "tests/tools/cli_testing.h"
 
 namespace tunesmith::tools::testing {
@@ -117,6 +120,26 @@ TEST_F(Cli, OutputsCanBeSavedAndChecked) {
   const Result other = run("run " + small + " --seed 2 --check " + path("saved") + " " + db());
   EXPECT_EQ(other.code, 1) << other.out;
   EXPECT_NE(other.out.find("WRONG"), std::string::npos);
+}
+
+TEST_F(Cli, ProfileNamesEveryKernelTheSlowestFirst) {
+  const std::string arguments = "run inverted_residual:c=8,h=12,w=12,constant=1 --threads 1 --repeat 5 --profile " + db();
+  const Json result = json(arguments);
+  const Json& kernels = result["profile"];
+  std::set<std::size_t> indices;
+  double shares = 0, before = std::numeric_limits<double>::infinity();
+  for (const Json& kernel : kernels) {
+    indices.insert(kernel["index"].get<std::size_t>());
+    shares += kernel["share"].get<double>();
+    EXPECT_GT(kernel["limit_ns"], 0);
+    EXPECT_LE(kernel["median_ns"], before);
+    before = kernel["median_ns"];
+  }
+  EXPECT_EQ(indices.size(), result["kernels"]["default"]);
+  EXPECT_EQ(*indices.rbegin(), kernels.size() - 1);
+  EXPECT_NEAR(shares, 1, 1e-9);
+  const std::string text = run(arguments).out;
+  for (const Json& kernel : kernels) EXPECT_NE(text.find(kernel["name"].get<std::string>()), std::string::npos) << text;
 }
 
 TEST_F(Cli, ExplainShowsEveryStation) {

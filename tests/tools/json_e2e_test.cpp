@@ -65,7 +65,7 @@ TEST_F(JsonKeys, AreThoseOfTheDocumentation) {
   const std::string threads = " --threads 1 ";
   ASSERT_EQ(run("run " + small + threads + db() + " --save " + path("saved")).code, 0);
   expect_documented("tune", small + threads + "--trials 6 " + db());
-  expect_documented("run", small + threads + "--check " + path("saved") + " " + db());
+  expect_documented("run", small + threads + "--profile --check " + path("saved") + " " + db());
   expect_documented("bench", small + threads + "--rounds 3 " + db());
   expect_documented("explain", small + threads + db());
   expect_documented("explain --show graph", small);

@@ -13,6 +13,7 @@
 #include "runtime/compiled_model.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
+#include "tools/cli/profile.h"
 #include "tools/cli/random_data.h"
 #include "tracer/onnx/tensor_io.h"
 #include "tuner/statistics.h"
@@ -31,6 +32,7 @@ struct RunOptions {
   std::string save;
   std::string save_format = "pb";
   std::int64_t repeat = 1;
+  bool profile = false;
   std::uint64_t seed = 1;
   double relative_tolerance = 1e-3;
   double absolute_tolerance = 1e-5;
@@ -103,17 +105,21 @@ OutputCheck check_output(const std::string& name, const ir::HostTensor& got, con
   return check;
 }
 
+/// Milliseconds of each run; with --profile, also nanoseconds of each step of each run.
 std::vector<double> time_runs(runtime::CompiledModel& model, const std::vector<ir::HostTensor>& inputs,
-                              std::vector<ir::HostTensor>& outputs, std::int64_t repeat) {
+                              std::vector<ir::HostTensor>& outputs, const RunOptions& options,
+                              std::vector<std::vector<double>>& step_ns) {
   std::vector<const void*> input_pointers;
   std::vector<void*> output_pointers;
   for (const ir::HostTensor& input : inputs) input_pointers.push_back(input.bytes());
   for (ir::HostTensor& output : outputs) output_pointers.push_back(output.mutable_bytes());
   std::vector<double> times;
-  for (std::int64_t i = 0; i < repeat; ++i) {
+  for (std::int64_t i = 0; i < options.repeat; ++i) {
+    std::vector<double> steps(options.profile ? model.steps().size() : 0);
     const auto start = Clock::now();
-    model.run(input_pointers, output_pointers);
+    model.run(input_pointers, output_pointers, steps);
     times.push_back(milliseconds_since(start));
+    if (options.profile) step_ns.push_back(std::move(steps));
   }
   return times;
 }
@@ -134,7 +140,11 @@ int run_run(const RunOptions& options) {
     for (std::size_t i = 0; i < inputs.size(); ++i)
       inputs[i] = read_numbered(options.inputs, "input", i, workload.graph.op(workload.graph.inputs()[i]).name);
   std::vector<ir::HostTensor> outputs = model.run(inputs);
-  const std::vector<double> times = time_runs(model, inputs, outputs, options.repeat);
+  std::vector<std::vector<double>> step_ns;
+  const std::vector<double> times = time_runs(model, inputs, outputs, options, step_ns);
+  std::vector<KernelTime> kernel_times;
+  if (options.profile)
+    kernel_times = profile(model, step_ns, value_or_throw(tuner::measure_limits(model_options.environment)));
 
   std::vector<OutputCheck> checks;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -171,7 +181,8 @@ int run_run(const RunOptions& options) {
                 {"n", times.size()},
                 {"arena_bytes", model.arena_bytes()},
                 {"prepared_bytes", model.prepared_bytes()},
-                {"checks", json_checks}},
+                {"checks", json_checks},
+                {"profile", profile_json(kernel_times)}},
                options.common);
   }
   if (options.common.json != "-") {
@@ -181,6 +192,7 @@ int run_run(const RunOptions& options) {
                plural(model.steps().size(), "kernel"), kernels);
     fmt::print("median {} of {} runs (spread {})\n", format_time(tuner::median(times) * 1e6), times.size(),
                format_time(tuner::median_absolute_deviation(times) * 1e6));
+    if (options.profile) fmt::print("{}", profile_text(kernel_times));
     for (const OutputCheck& check : checks) {
       fmt::print("output '{}': {}", check.name, check.ok ? "ok" : "WRONG");
       if (check.is_comparable)
@@ -207,6 +219,7 @@ void add_run_command(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"pb", "npy"}))->capture_default_str();
   command->add_option("--repeat", options->repeat, "timed runs")->type_name("N")->check(CLI::Range(1, 100000000))
       ->capture_default_str();
+  command->add_flag("--profile", options->profile, "time every kernel inside the model; the slowest first");
   command->add_option("--seed", options->seed, "seed of the random inputs")->type_name("S")->check(check_whole_number)->capture_default_str();
   command->add_option("--rtol", options->relative_tolerance, "--check: tolerance relative to the expected element")
       ->check(CLI::NonNegativeNumber)->capture_default_str();
