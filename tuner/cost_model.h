@@ -1,48 +1,66 @@
-// CostModel: predicts how much slower or faster a candidate is than the analytic model says.
-//
-// Prediction is the natural logarithm of measured / analytic time, so that a model without data (0 everywhere) is the
-// analytic model. Not synchronised.
+// CostModel: predicts how long a candidate takes. Not synchronised, except that predict() and features() may be called
+// by several threads while nobody trains.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
+#include "ir/loop_nest.h"
 #include "ir/support/error.h"
 #include "ir/support/expected.h"
+#include "schedules/analytic.h"
+#include "schedules/machine.h"
 
 namespace tunesmith::tuner {
 
+/// What a model sees of a candidate.
+struct Sample {
+  std::vector<float> features;  // of CostModel::features
+  double analytic_ns = 0;
+};
+
 /// A measured candidate as training data.
 struct TrainingRow {
-  std::vector<float> features;
-  double log_residual = 0;  // ln(measured ns / analytic ns)
-  float weight = 1;         // slow candidates count less
+  Sample sample;
+  double ns = 0;              // measured
+  double relative_speed = 1;  // best measured time of its kernel / ns
+  double weight = 1;          // less for measurements of other machines
 };
 
 struct Prediction {
-  double log_residual = 0;
-  double deviation = 0;  // spread of the ensemble, same unit
+  double log_ns = 0;     // natural logarithm; models that only rank give it up to a constant
+  double deviation = 0;  // its uncertainty, same unit
 };
 
 class CostModel {
  public:
   virtual ~CostModel() = default;
-  /// Replaces what was learned. Needs no minimum of rows: with too few it predicts their mean.
+  /// The row that this model learns from and predicts for.
+  virtual std::vector<float> features(const ir::LoopNest& nest, const schedules::AnalyticCost& cost,
+                                      const schedules::Machine& machine, int threads) const;
+  /// Replaces what was learned. Needs no minimum of rows.
   virtual void train(std::span<const TrainingRow> rows) = 0;
-  virtual std::vector<Prediction> predict(std::span<const std::vector<float>> rows) const = 0;
+  virtual std::vector<Prediction> predict(std::span<const Sample> samples) const = 0;
   /// Bytes that load() of the same kind of model takes back.
-  virtual std::vector<std::byte> save() const = 0;
-  virtual Expected<void, Error> load(std::span<const std::byte> bytes) = 0;
+  virtual std::vector<std::byte> save() const { return {}; }
+  virtual Expected<void, Error> load(std::span<const std::byte> bytes);
 };
 
-/// Always 0: the analytic model alone.
-std::unique_ptr<CostModel> make_analytic_cost_model();
+/// Names for make_cost_model; the first is the one that sessions use unless told otherwise.
+///   xgboost   bagged gradient-boosted trees on the logarithm of measured / analytic time (Chen and Guestrin, 2016)
+///   analytic  the analytic model alone
+///   pack-sum  a score a statement, summed, trained on normalised throughput (Zheng et al., "Ansor", 2020)
+///   random    numbers that say nothing
+std::vector<std::string_view> cost_model_names();
+/// REQUIRES: a name of cost_model_names(). Reproducible for one seed.
+std::unique_ptr<CostModel> make_cost_model(std::string_view name, std::uint64_t seed);
 
-/// A small bagged ensemble of gradient-boosted trees (Chen and Guestrin, "XGBoost", 2016) on the log residual.
-/// Reproducible for one seed.
 std::unique_ptr<CostModel> make_xgboost_cost_model(std::uint64_t seed);
+std::unique_ptr<CostModel> make_analytic_cost_model(std::uint64_t seed);
+std::unique_ptr<CostModel> make_pack_sum_cost_model(std::uint64_t seed);
+std::unique_ptr<CostModel> make_random_cost_model(std::uint64_t seed);
 
 }  // namespace tunesmith::tuner

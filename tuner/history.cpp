@@ -18,7 +18,7 @@ Measurement measurement_of(const cache::Record& record) {
   return {record.status, record.median_ns, record.mad_ns, record.samples, record.max_error, record.message};
 }
 
-std::string feature_key() { return fmt::format("features={}", feature_version); }
+std::string model_key(const std::string& name) { return fmt::format("{} features={}", name, feature_version); }
 
 /// A look-up that fails is a miss: the search is only slower without it.
 template <class T>
@@ -105,14 +105,14 @@ Expected<void, Error> History::flush() {
   return environment_.store->flush();
 }
 
-std::optional<std::vector<std::byte>> History::load_model() const {
+std::optional<std::vector<std::byte>> History::load_model(const std::string& name) const {
   if (!environment_.store) return std::nullopt;
-  return value_or_empty(environment_.store->load_model(target_kind, target_, feature_key()));
+  return value_or_empty(environment_.store->load_model(target_kind, target_, model_key(name)));
 }
 
-Expected<void, Error> History::save_model(const std::vector<std::byte>& model) {
+Expected<void, Error> History::save_model(const std::string& name, const std::vector<std::byte>& model) {
   if (!environment_.store) return {};
-  return environment_.store->save_model(target_kind, target_, feature_key(), model);
+  return environment_.store->save_model(target_kind, target_, model_key(name), model);
 }
 
 }  // namespace tunesmith::tuner

@@ -43,8 +43,9 @@ class History {
   /// Everything added so far is on disk when it returns.
   Expected<void, Error> flush();
 
-  std::optional<std::vector<std::byte>> load_model() const;
-  Expected<void, Error> save_model(const std::vector<std::byte>& model);
+  /// Of a cost model of this name over the present features.
+  std::optional<std::vector<std::byte>> load_model(const std::string& name) const;
+  Expected<void, Error> save_model(const std::string& name, const std::vector<std::byte>& model);
 
  private:
   const Environment& environment_;

@@ -18,7 +18,7 @@
 #include "tuner/history.h"
 #include "tuner/limits.h"
 #include "tuner/measurer.h"
-#include "tuner/search.h"
+#include "tuner/strategy.h"
 #include "tuner/worker/client.h"
 
 namespace tunesmith::tuner {
@@ -26,7 +26,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t batch_size = 8;
 constexpr std::size_t seed_limit = 4;    // schedules taken from similar kernels
 constexpr double close_to_limit = 1.03;  // a result this near to the limit ends a task
 constexpr double least_gain = 0.005;     // expected gain below which a task rests
@@ -40,18 +39,21 @@ double seconds_since(Clock::time_point start) {
 struct TaskState {
   const Task* task = nullptr;
   double weight = 0;
-  std::unique_ptr<Search> search;  // made when the task is first worked on
+  std::unique_ptr<Strategy> search;  // made when the task is first worked on
   std::string default_text;        // the default schedule
   TaskReport report;
   std::int64_t known = 0;  // measured in earlier sessions
   bool finished = false;
 
+  /// What is left to gain, as predicted, but not beyond the limit of the machine. REQUIRES: a good result.
+  double gain_ns() const {
+    const double predicted = search->best_ns() * (1 - search->expected_gain());
+    return std::max(0.0, search->best_ns() - std::max(report.limit_ns, predicted));
+  }
   double priority() const {
     if (!search) return std::numeric_limits<double>::infinity();
     if (!std::isfinite(search->best_ns())) return 0;
-    const double reachable = std::max(report.limit_ns, search->best_ns() * (1 - search->expected_gain()));
-    const double gain = std::max(search->best_ns() - reachable, 0.01 * search->best_ns());
-    return weight * gain / static_cast<double>(1 + search->stale_rounds());
+    return weight * std::max(gain_ns(), 0.01 * search->best_ns()) / static_cast<double>(1 + search->stale_rounds());
   }
 };
 
@@ -65,8 +67,8 @@ class Session {
   Session(std::span<const Task> tasks, const Environment& environment, const SessionOptions& options)
       : environment_(environment),
         options_(options),
-        history_(environment, {fmt::format("seed={}", options.seed), options.source}),
-        model_(make_xgboost_cost_model(options.seed)) {
+        history_(environment, {fmt::format("{} seed={}", options.strategy, options.seed), options.source}),
+        model_(make_cost_model(options.cost_model, options.seed)) {
     std::unordered_map<std::string, std::size_t> unique;
     for (const Task& task : tasks) {
       const std::string text = ir::canonical_text(task.kernel);
@@ -93,7 +95,7 @@ class Session {
         options_.limits ? Expected<Limits, Error>(*options_.limits) : measure_limits(environment_);
     if (!limits) return Unexpected(limits.error());
     for (TaskState& state : states_) state.report.limit_ns = limit_ns(state.task->kernel, *limits);
-    if (const auto stored = history_.load_model())
+    if (const auto stored = history_.load_model(options_.cost_model))
       if (!model_->load(*stored))
         log(LogLevel::warning, "the stored cost model does not load; starting without one");
 
@@ -113,7 +115,7 @@ class Session {
         std::ranges::all_of(states_, [](const TaskState& s) { return !s.report.error.empty(); }))
       return Unexpected(make_error("kernel {}: {}", states_[0].report.name, states_[0].report.error));
     if (trials_ > 0)
-      if (auto saved = history_.save_model(model_->save()); !saved) return Unexpected(saved.error());
+      if (auto saved = history_.save_model(options_.cost_model, model_->save()); !saved) return Unexpected(saved.error());
     return report();
   }
 
@@ -133,8 +135,9 @@ class Session {
   /// The task's search, with what earlier sessions measured.
   void begin(TaskState& state) {
     const ir::Kernel& kernel = state.task->kernel;
-    state.search = std::make_unique<Search>(
-        schedules::make_cpu_space(kernel, environment_.machine(), environment_.threads), options_.seed);
+    state.search =
+        make_strategy(options_.strategy, schedules::make_cpu_space(kernel, environment_.machine(), environment_.threads),
+                      options_.seed, model_);
     const schedules::Space& space = state.search->space();
     state.default_text = schedules::print_schedule(space.to_schedule(space.default_candidate()));
     for (const KnownSchedule& known : history_.known(kernel)) {
@@ -167,8 +170,7 @@ class Session {
       }
       current_ = &state;
     }
-    const std::vector<Proposal> batch =
-        state.search->propose(std::min<std::size_t>(batch_size, static_cast<std::size_t>(left)), *model_);
+    const std::vector<Proposal> batch = next_batch(state, static_cast<std::size_t>(left));
     const std::vector<Compiled> compiled = compile(batch);
     for (std::size_t i = 0; i < batch.size() && !over(); ++i)
       if (auto measured = measure(state, batch[i], compiled[i]); !measured) return measured;
@@ -177,6 +179,16 @@ class Session {
     state.report.seconds += seconds_since(began);
     show(state);
     return {};
+  }
+
+  /// The default schedule is measured first, whatever the strategy: nothing worse than it is ever served.
+  static std::vector<Proposal> next_batch(TaskState& state, std::size_t left) {
+    std::vector<Proposal> batch;
+    if (auto first = state.search->propose_default()) batch.push_back(std::move(*first));
+    const std::size_t count = std::min(state.search->batch_size(), left) - batch.size();
+    if (count > 0)
+      for (Proposal& proposal : state.search->propose(count)) batch.push_back(std::move(proposal));
+    return batch;
   }
 
   std::vector<Compiled> compile(const std::vector<Proposal>& batch) {
@@ -254,7 +266,7 @@ class Session {
   }
 
   void finish_if_done(TaskState& state, bool dry) {
-    const Search& search = *state.search;
+    const Strategy& search = *state.search;
     const bool used_up = state.report.trials + state.known >= options_.trials_per_task;
     // A result well beyond the limit says that the limit was taken on a busy machine: then it ends nothing.
     const double of_limit = search.best_ns() / state.report.limit_ns;
@@ -277,7 +289,7 @@ class Session {
       progress.best_total_ns += s.weight * s.search->best_ns();
       progress.default_total_ns +=
           s.weight * (s.report.default_ns > 0 ? s.report.default_ns : s.search->best_ns());
-      if (!s.finished) expected += s.weight * s.search->best_ns() * s.search->expected_gain();
+      if (!s.finished) expected += s.weight * s.gain_ns();
     }
     if (progress.best_total_ns > 0) progress.expected_gain = expected / progress.best_total_ns;
     options_.on_progress(progress);
@@ -303,7 +315,7 @@ class Session {
   const Environment& environment_;
   const SessionOptions& options_;
   History history_;
-  std::unique_ptr<CostModel> model_;
+  std::shared_ptr<CostModel> model_;
   std::unique_ptr<Measurer> measurer_;
   std::vector<TaskState> states_;
   TaskState* current_ = nullptr;

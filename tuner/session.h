@@ -17,6 +17,7 @@
 #include "tuner/limits.h"
 #include "tuner/measurement.h"
 #include "tuner/measurer.h"
+#include "tuner/strategy.h"
 
 namespace tunesmith::tuner {
 
@@ -42,6 +43,8 @@ struct SessionOptions {
   std::int64_t trials_per_task = 64;  // at most
   double budget_seconds = 0;          // 0: unlimited
   std::uint64_t seed = 1;
+  std::string strategy{strategy_names().front()};
+  std::string cost_model{cost_model_names().front()};
   std::string source = "tune";  // who measures, for the records
   std::string worker_path;      // empty: the worker installed beside the running program
   MeasureOptions measure;

@@ -27,4 +27,8 @@ inline double median_absolute_deviation(const std::vector<double>& values) {
   return median(std::move(distances));
 }
 
+/// Spearman's rank correlation, -1 to 1: ties share the mean of their ranks. 0 where one side is all ties.
+/// REQUIRES: equal sizes.
+double rank_correlation(const std::vector<double>& a, const std::vector<double>& b);
+
 }  // namespace tunesmith::tuner

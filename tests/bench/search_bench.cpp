@@ -3,6 +3,8 @@
 // session looks at some thousands of candidates for each one that it compiles.
 #include <benchmark/benchmark.h>
 
+#include <cmath>
+
 #include "schedules/analytic.h"
 #include "tests/bench/bench_kernels.h"
 #include "tuner/cost_model.h"
@@ -49,25 +51,27 @@ std::vector<tuner::TrainingRow> rows(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     tuner::TrainingRow row;
     for (std::size_t f = 0; f < tuner::feature_names().size(); ++f)
-      row.features.push_back(static_cast<float>(rng.unit()));
-    row.log_residual = row.features[0] - row.features[1] * row.features[2];
+      row.sample.features.push_back(static_cast<float>(rng.unit()));
+    const std::vector<float>& f = row.sample.features;
+    row.sample.analytic_ns = 1000;
+    row.ns = 1000 * std::exp(f[0] - f[1] * f[2]);
     result.push_back(std::move(row));
   }
   return result;
 }
 
 void train_cost_model(benchmark::State& state) {
-  const auto model = tuner::make_xgboost_cost_model(1);
+  const auto model = tuner::make_cost_model("xgboost", 1);
   const auto data = rows(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) model->train(data);
 }
 BENCHMARK(train_cost_model)->Arg(64)->Arg(1024)->Unit(benchmark::kMillisecond);
 
 void predict_512_candidates(benchmark::State& state) {
-  const auto model = tuner::make_xgboost_cost_model(1);
+  const auto model = tuner::make_cost_model("xgboost", 1);
   model->train(rows(256));
-  std::vector<std::vector<float>> candidates;
-  for (tuner::TrainingRow& row : rows(512)) candidates.push_back(std::move(row.features));
+  std::vector<tuner::Sample> candidates;
+  for (tuner::TrainingRow& row : rows(512)) candidates.push_back(std::move(row.sample));
   for (auto _ : state) benchmark::DoNotOptimize(model->predict(candidates));
 }
 BENCHMARK(predict_512_candidates)->Unit(benchmark::kMicrosecond);

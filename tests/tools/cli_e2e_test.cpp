@@ -98,6 +98,19 @@ TEST_F(Cli, TuneThenRunUsesWhatWasFound) {
   EXPECT_EQ(run("db check " + db()).code, 0);
 }
 
+TEST_F(Cli, EveryStrategyAndCostModelTunes) {
+  const std::string tune = "tune " + small + " --threads 1 --trials 3 ";
+  int runs = 0;
+  for (const char* choice : {"--strategy descent", "--strategy random --cost-model random", "--cost-model analytic",
+                             "--cost-model pack-sum"}) {
+    const Json report = json(tune + choice + " " + db(std::to_string(runs++) + ".db"));
+    EXPECT_EQ(report["trials"], 3) << choice;
+    EXPECT_LE(report["tasks"][0]["best_ns"], report["tasks"][0]["default_ns"]) << choice << ": the default was measured";
+  }
+  expect_refused(tune + "--strategy luck " + db(), "luck");
+  expect_refused(tune + "--cost-model oracle " + db(), "oracle");
+}
+
 TEST_F(Cli, RecordsTravelAsSeeds) {
   ASSERT_EQ(run("tune " + small + " --trials 4 --threads 1 " + db()).code, 0);
   const Result exported = run("db export " + path("bundle.jsonl") + " " + db());

@@ -17,26 +17,31 @@ std::vector<TrainingRow> synthetic_rows(std::size_t count, std::uint64_t seed) {
   for (std::size_t i = 0; i < count; ++i) {
     TrainingRow row;
     for (std::size_t f = 0; f < feature_names().size(); ++f)
-      row.features.push_back(static_cast<float>(rng.unit()));
-    row.log_residual = 1.5 * row.features[0] - row.features[5] + 0.02 * rng.unit();
+      row.sample.features.push_back(static_cast<float>(rng.unit()));
+    row.sample.analytic_ns = std::exp(8 + 4 * rng.unit());
+    const double residual = 1.5 * row.sample.features[0] - row.sample.features[5] + 0.02 * rng.unit();
+    row.ns = row.sample.analytic_ns * std::exp(residual);
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
+std::vector<Sample> samples_of(const std::vector<TrainingRow>& rows) {
+  std::vector<Sample> samples;
+  for (const TrainingRow& row : rows) samples.push_back(row.sample);
+  return samples;
+}
+
 double mean_error(const CostModel& model, const std::vector<TrainingRow>& rows) {
-  std::vector<std::vector<float>> features;
-  for (const TrainingRow& row : rows) features.push_back(row.features);
-  const auto predictions = model.predict(features);
+  const auto predictions = model.predict(samples_of(rows));
   double sum = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    sum += std::abs(predictions[i].log_residual - rows[i].log_residual);
+  for (std::size_t i = 0; i < rows.size(); ++i) sum += std::abs(predictions[i].log_ns - std::log(rows[i].ns));
   return sum / static_cast<double>(rows.size());
 }
 
 TEST(CostModel, LearnsTheResidual) {
   const auto train = synthetic_rows(400, 1), held_out = synthetic_rows(100, 2);
-  auto model = make_xgboost_cost_model(7);
+  auto model = make_cost_model("xgboost", 7);
   const double before = mean_error(*model, held_out);
   model->train(train);
   EXPECT_LT(mean_error(*model, held_out), 0.35 * before);
@@ -44,17 +49,16 @@ TEST(CostModel, LearnsTheResidual) {
 
 TEST(CostModel, IsReproducibleForOneSeed) {
   const auto rows = synthetic_rows(60, 3);
-  auto a = make_xgboost_cost_model(5), b = make_xgboost_cost_model(5);
+  auto a = make_cost_model("xgboost", 5), b = make_cost_model("xgboost", 5);
   a->train(rows);
   b->train(rows);
-  const std::vector<std::vector<float>> query{rows[0].features, rows[1].features};
-  for (std::size_t i = 0; i < query.size(); ++i)
-    EXPECT_EQ(a->predict(query)[i].log_residual, b->predict(query)[i].log_residual);
+  const std::vector<Sample> query{rows[0].sample, rows[1].sample};
+  for (std::size_t i = 0; i < query.size(); ++i) EXPECT_EQ(a->predict(query)[i].log_ns, b->predict(query)[i].log_ns);
 }
 
 TEST(CostModel, SavesAndLoads) {
   const auto rows = synthetic_rows(60, 4);
-  auto model = make_xgboost_cost_model(5), copy = make_xgboost_cost_model(5);
+  auto model = make_cost_model("xgboost", 5), copy = make_cost_model("xgboost", 5);
   model->train(rows);
   const auto bytes = model->save();
   ASSERT_TRUE(copy->load(bytes));
@@ -63,14 +67,64 @@ TEST(CostModel, SavesAndLoads) {
 }
 
 TEST(CostModel, FewRowsGiveTheirMean) {
-  auto model = make_xgboost_cost_model(5);
+  auto model = make_cost_model("xgboost", 5);
   auto rows = synthetic_rows(2, 6);
-  rows[0].log_residual = 1;
-  rows[1].log_residual = 3;
+  rows[0].ns = rows[0].sample.analytic_ns * std::exp(1);
+  rows[1].ns = rows[1].sample.analytic_ns * std::exp(3);
   model->train(rows);
-  const std::vector<std::vector<float>> query{rows[0].features};
-  EXPECT_DOUBLE_EQ(model->predict(query)[0].log_residual, 2);
-  EXPECT_DOUBLE_EQ(make_analytic_cost_model()->predict(query)[0].log_residual, 0);
+  const std::vector<Sample> query{rows[0].sample};
+  const double base = std::log(query[0].analytic_ns);
+  EXPECT_NEAR(model->predict(query)[0].log_ns, base + 2, 1e-9);
+  EXPECT_DOUBLE_EQ(make_cost_model("analytic", 1)->predict(query)[0].log_ns, base);
+}
+
+TEST(CostModel, OnlyTheLearnedOneStoresAnything) {
+  for (std::string_view name : cost_model_names()) {
+    const auto model = make_cost_model(name, 1);
+    EXPECT_TRUE(model->load(model->save())) << name;
+    if (name != "xgboost") {
+      EXPECT_FALSE(model->load(std::vector<std::byte>(9))) << name;
+    }
+  }
+}
+
+/// Packs of one to four statements whose throughput is the sum of what each of them says.
+TEST(CostModel, PackSumLearnsWhatStatementsAddUpTo) {
+  Rng rng(11);
+  std::vector<TrainingRow> rows;
+  for (int i = 0; i < 400; ++i) {
+    TrainingRow& row = rows.emplace_back();
+    double speed = 0;
+    const auto statements = static_cast<std::size_t>(rng.between(1, 4));
+    for (std::size_t s = 0; s < statements; ++s)
+      for (std::size_t f = 0; f < statement_feature_count; ++f) {
+        row.sample.features.push_back(static_cast<float>(rng.unit()));
+        if (f == 3) speed += 0.25 * row.sample.features.back();
+      }
+    row.sample.analytic_ns = 1000;
+    row.relative_speed = speed;
+    row.ns = 1000 / speed;
+  }
+  auto model = make_cost_model("pack-sum", 3);
+  model->train(std::span(rows).first(300));
+  const std::vector<TrainingRow> held_out(rows.begin() + 300, rows.end());
+  const auto predictions = model->predict(samples_of(held_out));
+  int agree = 0, pairs = 0;
+  for (std::size_t a = 0; a < held_out.size(); ++a)
+    for (std::size_t b = 0; b < a; ++b, ++pairs)
+      agree += (predictions[a].log_ns < predictions[b].log_ns) == (held_out[a].ns < held_out[b].ns);
+  EXPECT_GT(agree, 0.85 * pairs);
+}
+
+TEST(CostModel, RandomOnesDifferBySeedOnly) {
+  const auto rows = synthetic_rows(3, 1);
+  const auto samples = samples_of(rows);
+  const auto a = make_cost_model("random", 1)->predict(samples), again = make_cost_model("random", 1)->predict(samples);
+  const auto b = make_cost_model("random", 2)->predict(samples);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(a[i].log_ns, again[i].log_ns);
+    EXPECT_NE(a[i].log_ns, b[i].log_ns);
+  }
 }
 
 }  // namespace

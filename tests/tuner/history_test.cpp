@@ -104,10 +104,10 @@ TEST_F(HistoryTest, LongMessagesAreCutNotRefused) {
 }
 
 TEST_F(HistoryTest, ModelsAreKept) {
-  EXPECT_FALSE(history_.load_model());
+  EXPECT_FALSE(history_.load_model("xgboost"));
   const std::vector<std::byte> model(100, std::byte{7});
-  ASSERT_TRUE(history_.save_model(model));
-  EXPECT_EQ(history_.load_model(), model);
+  ASSERT_TRUE(history_.save_model("xgboost", model));
+  EXPECT_EQ(history_.load_model("xgboost"), model);
 }
 
 TEST_F(HistoryTest, WithoutADatabaseNothingIsKnownAndNothingFails) {
@@ -117,7 +117,7 @@ TEST_F(HistoryTest, WithoutADatabaseNothingIsKnownAndNothingFails) {
   EXPECT_TRUE(history_.known(kernel_).empty());
   EXPECT_TRUE(history_.seeds(kernel_, 8).empty());
   EXPECT_FALSE(history_.best(kernel_));
-  EXPECT_FALSE(history_.load_model());
+  EXPECT_FALSE(history_.load_model("xgboost"));
   EXPECT_EQ(serve(kernel_, environment_).origin, Origin::fallback);
 }
 

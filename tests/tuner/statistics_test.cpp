@@ -25,6 +25,15 @@ TEST(Statistics, OneOutlierMovesNothing) {
   EXPECT_EQ(median_absolute_deviation({10, 11, 12, 13, 1e9}), 1);
 }
 
+TEST(Statistics, RankCorrelationSeesOrderOnly) {
+  EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3, 4}, {10, 100, 1000, 1001}), 1);
+  EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3, 4}, {4, 3, 2, 1}), -1);
+  EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3}, {5, 5, 5}), 0);
+  EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3, 4, 5}, {2, 1, 4, 3, 5}), 0.8);
+  EXPECT_NEAR(rank_correlation({1, 2, 3}, {1, 2, 2}), 0.8660, 1e-4);
+  EXPECT_DOUBLE_EQ(rank_correlation({}, {}), 0);
+}
+
 TEST(Statistics, AgreeWithSorting) {
   const std::uint64_t seed = std::stoull(env_value("TUNESMITH_SEED").value_or("4"));
   SCOPED_TRACE(testing::Message() << "TUNESMITH_SEED=" << seed);

@@ -19,6 +19,8 @@ struct TuneOptions {
   std::string budget;
   std::int64_t trials = 64;
   std::uint64_t seed = 1;
+  std::string strategy{tuner::strategy_names().front()};
+  std::string cost_model{tuner::cost_model_names().front()};
 };
 
 std::vector<tuner::Task> tasks_of(const TuneOptions& options) {
@@ -80,6 +82,8 @@ int run_tune(const TuneOptions& options) {
   session.trials_per_task = options.trials;
   if (!options.budget.empty()) session.budget_seconds = parse_duration("--budget", options.budget);
   session.seed = options.seed;
+  session.strategy = options.strategy;
+  session.cost_model = options.cost_model;
 
   const std::vector<tuner::Task> tasks = tasks_of(options);
   const tuner::Environment environment = open_environment(options.common, DatabaseUse::write);
@@ -95,6 +99,8 @@ int run_tune(const TuneOptions& options) {
   if (options.common.json != "-") print_report(report, database_path(options.common));
   return exit_ok;
 }
+
+std::vector<std::string> strings(const std::vector<std::string_view>& names) { return {names.begin(), names.end()}; }
 
 }  // namespace
 
@@ -115,6 +121,12 @@ void add_tune_command(CLI::App& app, Action& action) {
       ->add_option("--seed", options->seed, "seed of the search; the same seed proposes the same candidates")
       ->type_name("S")
       ->check(check_whole_number)
+      ->capture_default_str();
+  command->add_option("--strategy", options->strategy, "what proposes candidates; others than the default are for comparison")
+      ->check(CLI::IsMember(strings(tuner::strategy_names())))
+      ->capture_default_str();
+  command->add_option("--cost-model", options->cost_model, "what ranks candidates before they are measured")
+      ->check(CLI::IsMember(strings(tuner::cost_model_names())))
       ->capture_default_str();
   add_environment_options(*command, options->common);
   add_model_options(*command, options->common);
