@@ -127,9 +127,6 @@ class Store {
   /// Where the records are, for messages.
   virtual const std::string& location() const = 0;
 
-  /// All records of one target, for training a cost model.
-  Expected<std::vector<Record>, Error> records_of_target(std::string_view target_kind,
-                                                         std::string_view target);
   /// serve() for the runtime: a failure is a miss, and is logged.
   std::optional<Served> find(std::string_view workload, const Conditions& conditions);
 };

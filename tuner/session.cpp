@@ -18,6 +18,7 @@
 #include "tuner/history.h"
 #include "tuner/limits.h"
 #include "tuner/measurer.h"
+#include "tuner/pretrain.h"
 #include "tuner/strategy.h"
 #include "tuner/worker/client.h"
 
@@ -98,6 +99,8 @@ class Session {
     if (const auto stored = history_.load_model(options_.cost_model))
       if (!model_->load(*stored))
         log(LogLevel::warning, "the stored cost model does not load; starting without one");
+    past_ = past_rows(environment_, *model_);
+    if (!past_.empty()) model_->train(past_);
 
     measurer_ = make_worker_measurer(environment_, std::move(worker), options_.measure);
     start_ = Clock::now();
@@ -258,7 +261,7 @@ class Session {
   }
 
   void train() {
-    std::vector<TrainingRow> rows;
+    std::vector<TrainingRow> rows = past_;
     for (const TaskState& state : states_)
       if (state.search)
         for (TrainingRow& row : state.search->training_rows()) rows.push_back(std::move(row));
@@ -316,6 +319,7 @@ class Session {
   const SessionOptions& options_;
   History history_;
   std::shared_ptr<CostModel> model_;
+  std::vector<TrainingRow> past_;  // of the database, when the session began
   std::unique_ptr<Measurer> measurer_;
   std::vector<TaskState> states_;
   TaskState* current_ = nullptr;

@@ -291,7 +291,6 @@ TEST_F(StoreTest, VisitFilters) {
   EXPECT_EQ(schedules(by_workload), "b");
   EXPECT_EQ(schedules(by_status), "c");
   EXPECT_EQ(schedules(by_trust), "abce");
-  EXPECT_EQ(store_->records_of_target("cpu", target.target)->size(), 1u);
 }
 
 TEST_F(StoreTest, RefusesInvalidRecordsWhole) {

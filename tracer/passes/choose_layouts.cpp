@@ -97,7 +97,10 @@ class LayoutChooser {
 
   Placement run(bool channels_last) {
     if (channels_last) choose();
-    for (std::uint32_t i = 0; i < graph_.size(); ++i) find_alias(OpId{i});
+    for (std::uint32_t i = 0; i < graph_.size(); ++i) {
+      find_alias(OpId{i});
+      if (channels_last) choose_for_copy(OpId{i});
+    }
     return std::move(placement_);
   }
 
@@ -213,6 +216,14 @@ class LayoutChooser {
     if (*derived != wanted) placement_.layouts[value] = *derived;
     placement_.alias_of[value] = op.inputs[0];
     chain_of_[index_of(id)] = chain;
+  }
+
+  /// A reshape that has to move its bytes (channel shuffles) moves them to where windows read them.
+  void choose_for_copy(OpId id) {
+    const ValueId value{id, 0};
+    if (graph_.op(id).kind != OpKind::reshape || placement_.is_alias(value) || must_be_row_major(value)) return;
+    const Layout layout = channels_last_layout(shape_of(graph_, value));
+    if (conversion_bytes(value, layout) < conversion_bytes(value, {})) placement_.layouts[value] = layout;
   }
 
   const Graph& graph_;
