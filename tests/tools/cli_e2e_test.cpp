@@ -169,6 +169,32 @@ TEST_F(Cli, ExplainShowsEveryStation) {
   expect_refused("explain " + small + " --show kernel --kernel 99 " + db(), "--kernel 99");
 }
 
+TEST_F(Cli, ExplainWritesAPageThatNeedsNothingElse) {
+  ASSERT_EQ(run("tune " + small + " --threads 1 --trials 5 " + db()).code, 0);
+  ASSERT_EQ(run("explain " + small + " --threads 1 --html " + path("page.html") + " " + db()).code, 0);
+  const std::string page = read_file(path("page.html"));
+  EXPECT_TRUE(page.starts_with("<!DOCTYPE html>"));
+  EXPECT_TRUE(page.ends_with("</html>\n"));
+  for (const char* needs : {"src=", "href=", "url(", "<script", "@import"}) EXPECT_EQ(page.find(needs), std::string::npos) << needs;
+  for (const char* has : {"5 trials", "aria-label=\"roofline\"", "aria-label=\"convergence\"", "for i"})
+    EXPECT_NE(page.find(has), std::string::npos) << has;
+  for (const char* element : {"table", "svg", "details", "div", "pre", "tr", "td", "p"}) {
+    const auto count = [&](const std::string& tag) {
+      std::size_t found = 0;
+      for (std::size_t at = page.find(tag); at != std::string::npos; at = page.find(tag, at + 1)) ++found;
+      return found;
+    };
+    const std::string open = std::string("<") + element;
+    EXPECT_EQ(count(open + ">") + count(open + " "), count(std::string("</") + element + ">")) << element;
+  }
+  expect_refused("explain " + small + " --html /dev/null/page.html " + db(), "page.html");
+}
+
+TEST_F(Cli, ExplainWritesAPageForWhatWasNeverMeasured) {
+  ASSERT_EQ(run("explain " + small + " --threads 1 --html " + path("page.html") + " " + db()).code, 0);
+  EXPECT_NE(read_file(path("page.html")).find("0 of 1"), std::string::npos);
+}
+
 TEST_F(Cli, DevicesAndBenchReportMeasuredLimits) {
   const Json devices = Json::parse(run("devices --threads 1 --json -").out);
   EXPECT_GT(devices["devices"][0]["peak_gflops"], 0);

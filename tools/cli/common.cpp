@@ -52,8 +52,11 @@ std::string cannot_write(const std::string& path, int code) {
 }
 
 /// Before the work, not after it: can --json be written? Empty, or what is wrong.
-std::string check_json_place(const std::string& path) {
-  if (path == "-") return "";
+std::string check_json_place(const std::string& path) { return path == "-" ? "" : check_result_file(path); }
+
+}  // namespace
+
+std::string check_result_file(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_regular_file(path, error)) {  // a pipe must not be opened here
     char beginning[15] = {};
@@ -65,7 +68,11 @@ std::string check_json_place(const std::string& path) {
   return refused == 0 ? "" : cannot_write(path, refused);
 }
 
-}  // namespace
+void write_result(const std::string& path, const std::string& text) {
+  WholeFile file(path);
+  file.stream() << text;
+  if (const int code = file.commit(); code != 0) throw UserError(cannot_write(path, code));
+}
 
 void add_environment_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--db", options.db, "tuning database (default: $TUNESMITH_DB, else $XDG_DATA_HOME/tunesmith/tuning.db)")
@@ -215,9 +222,7 @@ void write_json(const Json& document, const CommonOptions& options) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     return;
   }
-  WholeFile file(options.json);
-  file.stream() << text;
-  if (const int code = file.commit(); code != 0) throw UserError(cannot_write(options.json, code));
+  write_result(options.json, text);
 }
 
 std::string plural(std::size_t count, const std::string& noun) {

@@ -84,6 +84,11 @@ tracer::Program program_of(const Workload& workload, const CommonOptions& option
 /// it can be written was checked when the option was read, before any work.
 void write_json(const Json& document, const CommonOptions& options);
 
+/// For options that name a file to write, as CLI::Option::check: empty, or why a result cannot go there.
+std::string check_result_file(const std::string& path);
+/// The file appears whole or not at all.
+void write_result(const std::string& path, const std::string& text);
+
 /// "2 kernels", "1 kernel".
 std::string plural(std::size_t count, const std::string& noun);
 /// "1.23 ms", "456 us": three digits and a unit.
