@@ -59,7 +59,7 @@ struct Record {
   std::int32_t samples = 0;
   double max_error = 0;  // infinity where the output is not comparable
   std::string message;   // of a failure, at most max_message_bytes
-  std::string seed;      // what proposed the schedule: "seed=N" of a search, "record=HASH" of a promotion
+  std::string seed;      // what proposed the schedule: "STRATEGY seed=N" or "record=HASH" of a promotion
   std::string source;    // who measured: tune, jit, import (a foreign schedule, promoted)
   std::int64_t created_us = 0;  // since 1970, UTC
   Trust trust = Trust::measured_here;

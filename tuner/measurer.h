@@ -24,13 +24,16 @@ struct MeasureOptions {
 class Measurer {
  public:
   virtual ~Measurer() = default;
-  /// Makes inputs and the reference for the kernel that the next candidates belong to. The error says why
-  /// this kernel cannot be measured here.
+  /// Makes inputs and the reference for the kernel that the next candidates belong to; there is no incumbent. The error
+  /// says why this kernel cannot be measured here.
   virtual Expected<void, Error> begin_kernel(const ir::Kernel& kernel) = 0;
-  /// Verifies, times, and verifies that the result did not change. `incumbent_ns`: best so far (0: none); a
-  /// candidate twice as slow is not timed to the end. What the candidate does wrong is its measurement; an
+  /// The best so far of this kernel and its time. A candidate twice as slow is not timed to the end; one that comes near
+  /// is raced against it.
+  virtual void set_incumbent(const codegen::Object& object, double ns) = 0;
+  /// Verifies, times, and verifies that the result did not change. After a race the time is the incumbent's times the
+  /// ratio of the race, and exactly the incumbent's for a tie. What the candidate does wrong is its measurement; an
   /// error says that there is no worker to measure with.
-  virtual Expected<Measurement, Error> measure(const codegen::Object& object, double incumbent_ns) = 0;
+  virtual Expected<Measurement, Error> measure(const codegen::Object& object) = 0;
   /// Worker processes started so far.
   virtual std::int64_t worker_starts() const = 0;
 };

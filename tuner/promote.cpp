@@ -62,7 +62,7 @@ class Promoter {
     Measurement measurement;
     if (!kernel_error_.empty()) return measurement;
     auto object = environment_.backend->compile(*replayed.nest);
-    if (object) return measurer_.measure(*object, 0);
+    if (object) return measurer_.measure(*object);
     measurement.status = Status::compile;
     measurement.message = object.error().message;
     return measurement;

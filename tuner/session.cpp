@@ -14,6 +14,7 @@
 
 #include "ir/canonical.h"
 #include "ir/support/log.h"
+#include "schedules/apply.h"
 #include "schedules/space.h"
 #include "tuner/history.h"
 #include "tuner/limits.h"
@@ -172,6 +173,7 @@ class Session {
         return {};
       }
       current_ = &state;
+      set_incumbent(state);
     }
     const std::vector<Proposal> batch = next_batch(state, static_cast<std::size_t>(left));
     const std::vector<Compiled> compiled = compile(batch);
@@ -221,22 +223,20 @@ class Session {
     }
   }
 
-  /// A new best is confirmed: the slower of two measurements counts, so that a lucky sample wins nothing.
-  Expected<Measurement, Error> measure_object(const codegen::Object& object, double incumbent_ns) {
-    auto measurement = measurer_->measure(object, incumbent_ns);
-    if (!measurement || !measurement->ok() || incumbent_ns <= 0 || measurement->median_ns >= incumbent_ns)
-      return measurement;
-    auto again = measurer_->measure(object, incumbent_ns);
-    if (!again) return again;
-    return !again->ok() || again->median_ns > measurement->median_ns ? std::move(again)
-                                                                     : std::move(measurement);
+  /// What is known to be best so far, of earlier batches or sessions, is what candidates race against.
+  void set_incumbent(const TaskState& state) {
+    if (!std::isfinite(state.search->best_ns())) return;
+    const auto schedule = schedules::parse_schedule(state.search->best_text());
+    if (!schedule) return;
+    const auto nest = schedules::apply(state.task->kernel, *schedule);
+    if (!nest) return;
+    if (const auto object = compile_one(*nest)) measurer_->set_incumbent(*object, state.search->best_ns());
   }
 
   Expected<void, Error> measure(TaskState& state, const Proposal& proposal, const Compiled& compiled) {
     Measurement measurement;
-    const double incumbent = std::isfinite(state.search->best_ns()) ? state.search->best_ns() : 0;
     if (compiled.object) {
-      auto measured = measure_object(*compiled.object, incumbent);
+      auto measured = measurer_->measure(*compiled.object);
       if (!measured) return Unexpected(measured.error());
       measurement = std::move(*measured);
     } else {
@@ -249,8 +249,10 @@ class Session {
     if (measurement.ok()) {
       state.search->record(proposal.text, measurement.median_ns);
       if (proposal.text == state.default_text) state.report.default_ns = measurement.median_ns;
-      if (state.search->best_text() == proposal.text)
+      if (state.search->best_text() == proposal.text) {
+        measurer_->set_incumbent(*compiled.object, measurement.median_ns);
         state.report.curve.push_back({state.report.trials, seconds_since(start_), measurement.median_ns});
+      }
     } else {
       state.search->record(proposal.text, std::numeric_limits<double>::infinity());
       ++state.report.failures[std::string(cache::to_string(measurement.status))];

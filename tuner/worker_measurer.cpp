@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "schedules/apply.h"
 #include "tuner/compare.h"
 #include "tuner/measurer.h"
+#include "tuner/race.h"
 #include "tuner/statistics.h"
 #include "tuner/test_data.h"
 #include "tuner/worker/client.h"
@@ -30,6 +32,7 @@ constexpr double reference_hang_ratio = 2;  // of the reference's time, where no
 constexpr int attempts_when_killed = 2;
 constexpr std::byte poison{0xff};    // NaN for floats, -1 for integers
 constexpr double give_up_ratio = 2;  // candidates this much slower than the incumbent are not timed on
+constexpr double near_ratio = 1.05;  // of the incumbent's time: candidates whose best sample is below are raced
 constexpr std::uint64_t data_seed = 20;
 
 /// What the control group of this process may use, where it says so.
@@ -86,6 +89,7 @@ class WorkerMeasurer final : public Measurer {
 
   Expected<void, Error> begin_kernel(const ir::Kernel& kernel) override {
     kernel_ = kernel;
+    incumbent_.reset();
     reference_.clear();
     outputs_.clear();
     if (ir::argument_bytes(kernel) > memory_bytes_)
@@ -113,8 +117,11 @@ class WorkerMeasurer final : public Measurer {
     return make_reference();
   }
 
-  Expected<Measurement, Error> measure(const codegen::Object& object, double incumbent_ns) override {
-    const double needed = ir::argument_bytes(kernel_) + scratch_bytes(object, environment_.threads);
+  void set_incumbent(const codegen::Object& object, double ns) override { incumbent_ = Incumbent{object, ns, 0}; }
+
+  Expected<Measurement, Error> measure(const codegen::Object& object) override {
+    double needed = ir::argument_bytes(kernel_) + scratch_bytes(object, environment_.threads);
+    if (incumbent_) needed += scratch_bytes(incumbent_->object, environment_.threads);
     if (!(needed <= memory_bytes_)) {
       Measurement result;
       result.status = Status::resource;
@@ -125,7 +132,7 @@ class WorkerMeasurer final : public Measurer {
     bool killed = true;
     for (int attempt = 0; killed && attempt < attempts_when_killed; ++attempt) {
       if (auto started = client_.start(); !started) return Unexpected(started.error());
-      result = verify_and_time(object, incumbent_ns, killed);
+      result = verify_and_time(object, killed);
     }
     return result;
   }
@@ -139,9 +146,10 @@ class WorkerMeasurer final : public Measurer {
   };
 
   /// `killed`: ended from outside, so that the failure says little of the candidate.
-  Measurement verify_and_time(const codegen::Object& object, double incumbent_ns, bool& killed) {
+  Measurement verify_and_time(const codegen::Object& object, bool& killed) {
     Measurement result;
     killed = false;
+    const double incumbent_ns = incumbent_ ? incumbent_->ns : 0;
     auto fail = [&](const WorkerFailure& failure) {
       result.status = failure.status;
       result.message = failure.message;
@@ -153,10 +161,11 @@ class WorkerMeasurer final : public Measurer {
       result.message = std::move(mismatch);
       return result;
     };
-    poison_outputs();
     const double slowest_seconds =
         timeout_seconds_ +
         1e-9 * (incumbent_ns > 0 ? hang_ratio * incumbent_ns : reference_hang_ratio * reference_ns_);
+    bring_incumbent(slowest_seconds);
+    poison_outputs();
     if (auto loaded = client_.load(object, slowest_seconds); !loaded) return fail(loaded.error());
     const auto first = client_.run_once(slowest_seconds);
     if (!first) return fail(first.error());
@@ -168,13 +177,52 @@ class WorkerMeasurer final : public Measurer {
     request.give_up_ns = incumbent_ns * give_up_ratio;
     const auto samples = client_.time(request, slowest_seconds + 10 * request.max_seconds + *first * 40e-9);
     if (!samples) return fail(samples.error());
-    // A race or a state that outlives a run shows in later runs only.
+    // Threads that interfere, or a state that outlives a run, show in later runs only.
     if (outputs_changed())
       if (auto mismatch = check_outputs(result)) return wrong("after several runs, " + *mismatch);
     result.samples = static_cast<std::int32_t>(samples->size());
     result.median_ns = median(*samples);
     result.mad_ns = median_absolute_deviation(*samples);
+    if (comes_near(*samples))
+      if (auto raced = race(request, result); !raced) return fail(raced.error());
     return result;
+  }
+
+  /// The worker has the incumbent at hand, unless it does not run any more: then candidates are timed alone.
+  void bring_incumbent(double timeout_seconds) {
+    if (!incumbent_ || incumbent_->worker == client_.starts()) return;
+    const bool kept = client_.load(incumbent_->object, timeout_seconds) && client_.keep();
+    if (kept) incumbent_->worker = client_.starts();
+  }
+
+  bool comes_near(const std::vector<double>& samples) const {
+    return incumbent_ && incumbent_->worker == client_.starts() &&
+           *std::ranges::min_element(samples) < near_ratio * incumbent_->ns;
+  }
+
+  /// Puts the outcome into `result`.
+  Expected<void, WorkerFailure> race(TimeRequest request, Measurement& result) {
+    std::vector<double> ratios;
+    RaceResult outcome;
+    // As long as timing alone may take, but for the first look, without which there is no outcome.
+    double seconds_left = request.max_seconds;
+    for (const std::size_t look : race_looks) {
+      request.max_samples = static_cast<std::int32_t>(look - ratios.size());
+      const double pairs_seconds = 2e-9 * (incumbent_->ns + result.median_ns) * static_cast<double>(request.max_samples);
+      request.max_seconds = ratios.empty() ? std::max(seconds_left, pairs_seconds) : seconds_left;
+      const auto start = std::chrono::steady_clock::now();
+      const auto times = client_.race(request, timeout_seconds_ + request.max_seconds + hang_ratio * pairs_seconds);
+      if (!times) return Unexpected(times.error());
+      seconds_left -= std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      for (std::size_t i = 0; i + 1 < times->size(); i += 2) ratios.push_back(std::log((*times)[i + 1] / (*times)[i]));
+      outcome = judge_race(ratios);
+      if (outcome.verdict != Verdict::open || ratios.size() < look || seconds_left <= 0) break;
+    }
+    const bool decided = outcome.verdict == Verdict::faster || outcome.verdict == Verdict::slower;
+    result.median_ns = incumbent_->ns * (decided ? std::exp(outcome.log_ratio) : 1);
+    result.mad_ns = incumbent_->ns * median_absolute_deviation(ratios);
+    result.samples = static_cast<std::int32_t>(ratios.size());
+    return {};
   }
 
   void keep_outputs() {
@@ -240,10 +288,17 @@ class WorkerMeasurer final : public Measurer {
     return {};
   }
 
+  struct Incumbent {
+    codegen::Object object;
+    double ns = 0;
+    std::int64_t worker = 0;  // that holds it: its number among the starts
+  };
+
   const Environment& environment_;
   double timeout_seconds_;
   double memory_bytes_;
   WorkerClient client_;
+  std::optional<Incumbent> incumbent_;
   ir::Kernel kernel_;  // its own: a caller may measure candidates of a kernel that is gone
   std::vector<ir::HostTensor> inputs_;
   std::vector<OutputSlot> outputs_;

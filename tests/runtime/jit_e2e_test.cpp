@@ -208,7 +208,7 @@ TEST_F(JitDatabase, TuningIsKeptForLaterPrograms) {
   EXPECT_GT(kept, 0u);
   EXPECT_TRUE((*cache::open_sqlite(path(), cache::OpenMode::read_only))->visit({}, [](const cache::Record& record) {
     EXPECT_EQ(record.source, "jit");
-    EXPECT_EQ(record.seed, "seed=1");
+    EXPECT_EQ(record.seed, "guided seed=1");
     return true;
   }));
   const auto later = jit(Layer(), options());

@@ -43,7 +43,7 @@ TEST_F(Db, RecordsSayWhereTheyComeFrom) {
   const std::vector<Json> records = list();
   ASSERT_GE(records.size(), 2u);
   for (const Json& record : records) {
-    EXPECT_EQ(record["seed"], "seed=77");
+    EXPECT_EQ(record["seed"], "guided seed=77");
     EXPECT_EQ(record["source"], "tune");
     EXPECT_EQ(record["trust"], "measured_here");
     EXPECT_FALSE(record["withdrawn"]);

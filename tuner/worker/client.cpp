@@ -208,6 +208,21 @@ Expected<std::vector<double>, WorkerFailure> WorkerClient::time(const TimeReques
   return doubles_from(answer->payload);
 }
 
+Expected<void, WorkerFailure> WorkerClient::keep() {
+  if (pid_ <= 0) return Unexpected(WorkerFailure{Status::crash, "no candidate is loaded"});
+  const auto answer = request(MessageType::keep, {}, MessageType::done, start_timeout_seconds);
+  if (!answer) return Unexpected(answer.error());
+  return {};
+}
+
+Expected<std::vector<double>, WorkerFailure> WorkerClient::race(const TimeRequest& timing,
+                                                                double timeout_seconds) {
+  if (pid_ <= 0) return Unexpected(WorkerFailure{Status::crash, "no candidate is loaded"});
+  const auto answer = request(MessageType::race, timing.serialise(), MessageType::timed, timeout_seconds);
+  if (!answer) return Unexpected(answer.error());
+  return doubles_from(answer->payload);
+}
+
 Expected<std::string, Error> find_worker() {
   namespace fs = std::filesystem;
   std::vector<std::string> places;

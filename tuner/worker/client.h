@@ -53,6 +53,11 @@ class WorkerClient {
   Expected<double, WorkerFailure> run_once(double timeout_seconds);
   /// Samples in ns a run.
   Expected<std::vector<double>, WorkerFailure> time(const TimeRequest& request, double timeout_seconds);
+  /// The candidate that was loaded stays in the worker as the incumbent, until the worker ends.
+  Expected<void, WorkerFailure> keep();
+  /// `max_samples` pairs, fewer where `max_seconds` are over: ns a run of the incumbent, of the candidate, of the
+  /// incumbent, … REQUIRES: keep() succeeded in this worker.
+  Expected<std::vector<double>, WorkerFailure> race(const TimeRequest& request, double timeout_seconds);
 
   std::int64_t starts() const { return starts_; }  // processes started so far
 

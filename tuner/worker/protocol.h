@@ -24,13 +24,15 @@ inline constexpr int worker_memory_fd = 4;
 enum class MessageType : std::uint32_t {
   // to the worker
   setup,  // SetupRequest
-  load,   // codegen::Object bytes
+  load,   // codegen::Object bytes: the candidate
   run,    // one run, for verification; empty
   time,   // TimeRequest
+  keep,   // the candidate is the incumbent from now on; empty
+  race,   // TimeRequest: incumbent and candidate in pairs, in turns of order
   // to the session
   done,    // empty
   ran,     // f64 ns of the one run
-  timed,   // list of f64 ns, one a sample
+  timed,   // list of f64 ns, one a sample; of a race: incumbent, candidate, incumbent, …
   failed,  // text
 };
 

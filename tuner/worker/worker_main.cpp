@@ -17,6 +17,7 @@
 #include "codegen/threads/pool.h"
 #include "tuner/worker/guarded_memory.h"
 #include "tuner/worker/protocol.h"
+#include "tuner/worker/speed_probe.h"
 
 namespace tunesmith::tuner {
 namespace {
@@ -26,6 +27,51 @@ using Clock = std::chrono::steady_clock;
 double ns_since(Clock::time_point start) {
   return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
 }
+
+/// Compiled code with the memory that it runs on. Everything that a candidate writes besides the outputs is its own,
+/// poisoned and between guard pages: a candidate that counts on zeros, or on what an earlier one left behind, gives a
+/// wrong result.
+class Program {
+ public:
+  Program(std::unique_ptr<codegen::Executable> executable, std::vector<void*> buffers, codegen::Context& context)
+      : executable_(std::move(executable)), context_(context), arguments_(std::move(buffers)) {
+    const codegen::Object& object = executable_->object();
+    for (std::int32_t i = object.argument_count - object.prepared_count; i < object.argument_count; ++i) {
+      prepared_.emplace_back(object.argument_bytes.at(static_cast<std::size_t>(i)));
+      arguments_.push_back(prepared_.back().data());
+    }
+    workspace_ = GuardedMemory(object.workspace_bytes);
+    // As in codegen::ExecutionContext, a cache line lies between the threads; none lies before the guard
+    // page.
+    scratch_stride_ = (object.thread_scratch_bytes + 63) / 64 * 64 + 64;
+    scratch_ = object.thread_scratch_bytes > 0 ? GuardedMemory(scratch_stride_ * context.threads - 64) : GuardedMemory();
+    take_context();
+    executable_->prepare(arguments_.data(), nullptr, &context_);
+  }
+
+  /// ns a run.
+  double sample(std::int64_t repeats) {
+    take_context();
+    const auto start = Clock::now();
+    for (std::int64_t i = 0; i < repeats; ++i) executable_->run(arguments_.data(), nullptr, &context_);
+    return ns_since(start) / static_cast<double>(repeats);
+  }
+
+ private:
+  void take_context() {
+    context_.workspace = reinterpret_cast<unsigned char*>(workspace_.data());
+    context_.thread_scratch = reinterpret_cast<unsigned char*>(scratch_.data());
+    context_.thread_scratch_stride = scratch_stride_;
+  }
+
+  std::unique_ptr<codegen::Executable> executable_;
+  codegen::Context& context_;
+  std::vector<void*> arguments_;
+  std::vector<GuardedMemory> prepared_;
+  GuardedMemory workspace_;
+  GuardedMemory scratch_;
+  std::int64_t scratch_stride_ = 0;
+};
 
 class Worker {
  public:
@@ -49,6 +95,8 @@ class Worker {
       case MessageType::load: return load(message);
       case MessageType::run: return run_once();
       case MessageType::time: return time(message);
+      case MessageType::keep: return keep();
+      case MessageType::race: return race(message);
       default: return fail("unexpected message");
     }
   }
@@ -56,7 +104,8 @@ class Worker {
   void setup(const Message& message) {
     const auto request = SetupRequest::deserialise(message.payload);
     if (!request) return fail("damaged setup request");
-    executable_.reset();
+    candidate_.reset();
+    incumbent_.reset();
     if (!buffers_.map(request->segments)) return fail("cannot map the buffers");
     if (!pool_ || pool_->size() != request->threads) {
       context_.reset();
@@ -67,7 +116,7 @@ class Worker {
   }
 
   void load(const Message& message) {
-    executable_.reset();
+    candidate_.reset();
     auto object = codegen::Object::deserialise(message.payload);
     if (!object) return fail(object.error().message);
     if (static_cast<std::size_t>(object->argument_count - object->prepared_count) !=
@@ -75,61 +124,58 @@ class Worker {
       return fail("the candidate takes another number of buffers");
     auto executable = backend_->load(std::move(*object));
     if (!executable) return fail(executable.error().message);
-    executable_ = std::move(*executable);
-
-    give_memory(executable_->object());
-    executable_->prepare(arguments_.data(), nullptr, context_->get());
+    candidate_ = std::make_unique<Program>(std::move(*executable), buffers_.pointers(), *context_->get());
     reply(MessageType::done);
   }
 
-  /// Everything that a candidate writes besides the outputs is its own, poisoned and between guard pages: a
-  /// candidate that counts on zeros, or on what an earlier one left behind, gives a wrong result.
-  void give_memory(const codegen::Object& object) {
-    arguments_ = buffers_.pointers();
-    prepared_.clear();
-    for (std::int32_t i = object.argument_count - object.prepared_count; i < object.argument_count; ++i) {
-      prepared_.emplace_back(object.argument_bytes.at(static_cast<std::size_t>(i)));
-      arguments_.push_back(prepared_.back().data());
-    }
-    codegen::Context& context = *context_->get();
-    workspace_ = GuardedMemory(object.workspace_bytes);
-    context.workspace = reinterpret_cast<unsigned char*>(workspace_.data());
-    // As in codegen::ExecutionContext, a cache line lies between the threads; none lies before the guard
-    // page.
-    context.thread_scratch_stride = (object.thread_scratch_bytes + 63) / 64 * 64 + 64;
-    scratch_ = object.thread_scratch_bytes > 0
-                   ? GuardedMemory(context.thread_scratch_stride * context.threads - 64)
-                   : GuardedMemory();
-    context.thread_scratch = reinterpret_cast<unsigned char*>(scratch_.data());
-  }
-
   void run_once() {
-    if (!executable_) return fail("nothing is loaded");
-    const auto start = Clock::now();
-    executable_->run(arguments_.data(), nullptr, context_->get());
-    const double ns = ns_since(start);
+    if (!candidate_) return fail("nothing is loaded");
+    const double ns = candidate_->sample(1);
     reply(MessageType::ran, to_bytes(std::span(&ns, 1)));
   }
 
-  double sample(std::int64_t repeats) {
-    const auto start = Clock::now();
-    for (std::int64_t i = 0; i < repeats; ++i) executable_->run(arguments_.data(), nullptr, context_->get());
-    return ns_since(start) / static_cast<double>(repeats);
+  void keep() {
+    if (!candidate_) return fail("nothing is loaded");
+    incumbent_ = std::move(candidate_);
+    reply(MessageType::done);
+  }
+
+  static std::int64_t repeats_for(const TimeRequest& request, double warm_ns) {
+    return static_cast<std::int64_t>(std::clamp(request.min_sample_ns / std::max(warm_ns, 1.0), 1.0, 1e5));
   }
 
   void time(const Message& message) {
     const auto request = TimeRequest::deserialise(message.payload);
-    if (!executable_ || !request) return fail("nothing is loaded");
+    if (!candidate_ || !request) return fail("nothing is loaded");
     const auto start = Clock::now();
-    const double warm_ns = sample(1);
-    const auto repeats =
-        static_cast<std::int64_t>(std::clamp(request->min_sample_ns / std::max(warm_ns, 1.0), 1.0, 1e5));
-    std::vector<double> samples;
-    while (static_cast<std::int32_t>(samples.size()) < request->max_samples) {
-      samples.push_back(sample(repeats));
+    const std::int64_t repeats = repeats_for(*request, candidate_->sample(1));
+    std::vector<double> samples, undisturbed;
+    bool was_at_full_speed = speed_.is_at_full_speed();
+    while (static_cast<std::int32_t>(undisturbed.size()) < request->max_samples) {
+      samples.push_back(candidate_->sample(repeats));
+      const bool is_at_full_speed = speed_.is_at_full_speed();
+      if (was_at_full_speed && is_at_full_speed) undisturbed.push_back(samples.back());
+      was_at_full_speed = is_at_full_speed;
       const bool slow = request->give_up_ns > 0 && samples.size() >= 2 &&
                         *std::ranges::min_element(samples) > request->give_up_ns;
       if (slow || (samples.size() >= 3 && ns_since(start) > request->max_seconds * 1e9)) break;
+    }
+    reply(MessageType::timed, to_bytes(undisturbed.size() >= 3 ? undisturbed : samples));
+  }
+
+  void race(const Message& message) {
+    const auto request = TimeRequest::deserialise(message.payload);
+    if (!candidate_ || !incumbent_ || !request) return fail("a race takes two");
+    const auto start = Clock::now();
+    incumbent_->sample(1);
+    const std::int64_t repeats = repeats_for(*request, candidate_->sample(1));
+    std::vector<double> samples;
+    for (std::int32_t pair = 0; pair < request->max_samples; ++pair) {
+      double times[2];
+      for (const int side : {pair % 2, 1 - pair % 2})
+        times[side] = (side == 0 ? incumbent_ : candidate_)->sample(repeats);
+      samples.insert(samples.end(), std::begin(times), std::end(times));
+      if (ns_since(start) > request->max_seconds * 1e9) break;
     }
     reply(MessageType::timed, to_bytes(samples));
   }
@@ -145,11 +191,9 @@ class Worker {
   std::unique_ptr<codegen::ThreadPool> pool_;
   std::unique_ptr<codegen::ExecutionContext> context_;
   GuardedBuffers buffers_;
-  std::unique_ptr<codegen::Executable> executable_;
-  std::vector<void*> arguments_;
-  std::vector<GuardedMemory> prepared_;
-  GuardedMemory workspace_;
-  GuardedMemory scratch_;
+  std::unique_ptr<Program> candidate_;
+  std::unique_ptr<Program> incumbent_;
+  SpeedProbe speed_;
 };
 
 /// What candidates do must not reach further than this process.

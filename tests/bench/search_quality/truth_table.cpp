@@ -38,7 +38,7 @@ TruthTable::Entry TruthTable::measure(const ir::LoopNest& nest) {
   const auto start = std::chrono::steady_clock::now();
   Entry entry{std::numeric_limits<double>::infinity(), 0, 1};
   if (const auto object = environment_.backend->compile(nest)) {
-    const auto measurement = measurer_.measure(*object, 0);
+    const auto measurement = measurer_.measure(*object);
     if (!measurement) throw UserError(measurement.error().message);
     if (measurement->ok()) entry.ns = measurement->median_ns;
   }
