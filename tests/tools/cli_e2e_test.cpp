@@ -169,6 +169,16 @@ TEST_F(Cli, ExplainShowsEveryStation) {
   expect_refused("explain " + small + " --show kernel --kernel 99 " + db(), "--kernel 99");
 }
 
+TEST_F(Cli, ExplainSaysWhatTheSearchSaw) {
+  const std::string why = "explain " + small + " --threads 1 " + db();
+  EXPECT_NE(run(why).out.find("never measured here"), std::string::npos);
+  EXPECT_EQ(run(why).out.find("runner-up"), std::string::npos);
+  ASSERT_EQ(run("tune " + small + " --threads 1 --trials 5 " + db()).code, 0);
+  const std::string text = run(why).out;
+  for (const char* has : {"% of the limit", "bound by ", "tried 5 schedules of about 10^", "runner-up ", " +", " -"})
+    EXPECT_NE(text.find(has), std::string::npos) << has << "\n" << text;
+}
+
 TEST_F(Cli, ExplainWritesAPageThatNeedsNothingElse) {
   ASSERT_EQ(run("tune " + small + " --threads 1 --trials 5 " + db()).code, 0);
   ASSERT_EQ(run("explain " + small + " --threads 1 --html " + path("page.html") + " " + db()).code, 0);

@@ -14,6 +14,7 @@
 #include "schedules/space.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
+#include "tools/cli/explain_why.h"
 #include "tools/cli/html_report.h"
 #include "tuner/history.h"
 #include "tuner/limits.h"
@@ -29,30 +30,6 @@ struct ExplainOptions {
   std::int64_t kernel = -1;  // -1: all
   std::string html;          // file; empty: none
 };
-
-/// Where the time goes, by the analytic model, and how far the best is from the limit.
-std::string explain_why(const ir::Kernel& kernel, const tuner::Served& served, const tuner::Environment& environment,
-                        const tuner::Limits& limits) {
-  const schedules::AnalyticCost cost = schedules::analytic_cost(served.nest, environment.machine(), environment.threads);
-  const double flops = ir::flop_count(kernel);
-  const double bytes = ir::argument_bytes(kernel);
-  const double limit = tuner::limit_ns(kernel, limits);
-  std::string text = fmt::format("  {:.4g} Mflop, {:.4g} MB of arguments: at least {} ({} bound)\n", flops * 1e-6,
-                                 bytes * 1e-6, format_time(limit),
-                                 tuner::is_compute_bound(kernel, limits) ? "compute" : "memory");
-  if (served.median_ns)
-    text += fmt::format("  measured {}: {:.0f} % of the limit, {:.1f} GFLOP/s, {:.1f} GB/s\n",
-                        format_time(*served.median_ns), 100 * limit / *served.median_ns, flops / *served.median_ns,
-                        bytes / *served.median_ns);
-  else
-    text += "  never measured here: the default by the analytic model (tunesmith tune measures it)\n";
-  text += fmt::format(
-      "  model {}: arithmetic {}, loads {}, stores {}, L1 {}, L2 {}, L3 {}, DRAM {}, latency {}, packs {}, launch {}\n",
-      format_time(cost.time_ns), format_time(cost.fma_ns), format_time(cost.load_ns), format_time(cost.store_ns),
-      format_time(cost.l1_ns), format_time(cost.l2_ns), format_time(cost.l3_ns), format_time(cost.dram_ns),
-      format_time(cost.latency_ns), format_time(cost.pack_ns), format_time(cost.launch_ns));
-  return text + fmt::format("  schedule: {}\n", schedules::print_schedule(served.schedule));
-}
 
 /// `limits` are given for "why".
 std::string explain_schedule(const tracer::ProgramStep& step, const tuner::Environment& environment,
