@@ -269,6 +269,28 @@ i64 shared_elements(const StageInfo& stage, const TilePoint& point) {
   return shared;
 }
 
+/// Vectors that an outer step of an unrolled window reads and a later one reads again: the compiler loads each once, so
+/// that all of them stay alive in between.
+i64 kept_vectors(const StageInfo& stage, const TilePoint& point) {
+  i64 kept = 0;
+  for (const AccessInfo& load : stage.loads) {
+    if (!load.uses(point.vector_axis)) continue;
+    std::vector<Walk> inside;  // of the loops inside the step, from the innermost on
+    for (std::size_t a = 0; a < stage.spatial_count; ++a)
+      if (a != point.vector_axis && point.tile[a] > 1 && load.uses(a)) inside.push_back({load.strides[a], point.tile[a], true});
+    double most = 0;
+    for (std::size_t i = point.reduce.size(); i-- > 0;) {
+      const std::size_t a = point.reduce[i];
+      if (point.tile[a] == 1 || !load.uses(a)) continue;
+      const double one_step = distinct_places(inside);
+      inside.push_back({load.strides[a], point.tile[a], true});
+      if (distinct_places(inside) < one_step * static_cast<double>(point.tile[a])) most = one_step;
+    }
+    kept += static_cast<i64>(most) * ceil_div(point.tile[point.vector_axis], point.lanes);
+  }
+  return kept;
+}
+
 }  // namespace
 
 bool decides_guards(const StageInfo& stage, const TilePoint& point, const AccessInfo& load) {
@@ -276,6 +298,8 @@ bool decides_guards(const StageInfo& stage, const TilePoint& point, const Access
     if (load.uses(a) && point.tile[a] < stage.axes[a].extent) return false;
   return true;
 }
+
+bool keeps_vectors(const StageInfo& stage, const TilePoint& point) { return kept_vectors(stage, point) > 0; }
 
 i64 registers_of(const StageInfo& stage, const TilePoint& point) {
   const i64 vectors = ceil_div(point.tile[point.vector_axis], point.lanes);
@@ -289,7 +313,7 @@ i64 registers_of(const StageInfo& stage, const TilePoint& point) {
       reused |= a != point.vector_axis && point.tile[a] > 1 && !load.uses(a);
     if (load.uses(point.vector_axis) && reused) live = std::max(live, vectors);
   }
-  return accumulators + live + 1 + shared_elements(stage, point);
+  return accumulators + live + 1 + shared_elements(stage, point) + kept_vectors(stage, point);
 }
 
 double code_size_of(const StageInfo& stage, const TilePoint& point) {

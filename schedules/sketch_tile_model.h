@@ -35,6 +35,8 @@ struct TilePoint {
 
 /// All steps of the reduction axes that move the load are unrolled: what guards it is decided, or stands outside of the tile.
 bool decides_guards(const StageInfo& stage, const TilePoint& point, const AccessInfo& load);
+/// Steps of an unrolled window read vectors that later steps read again.
+bool keeps_vectors(const StageInfo& stage, const TilePoint& point);
 /// Vector values that the tile keeps alive.
 std::int64_t registers_of(const StageInfo& stage, const TilePoint& point);
 /// Vector instructions of all copies of the unrolled body: the full tile and its tails.

@@ -186,10 +186,10 @@ TilePoint TilePlan::point(std::span<const i64> values) const {
 bool TilePlan::feasible(std::span<const i64> values) const {
   const StageInfo& s = *stage_;
   const TilePoint p = point(values);
-  // Unrolled window steps load ahead of their use: they need registers to spare.
+  // Unrolled window steps load ahead of their use: they need registers to spare, unless they keep what they read.
   bool unrolls_window = false;
   for (std::size_t a : reduce_) unrolls_window |= reduce_.size() > 1 && p.tile[a] > 1;
-  i64 spare = unrolls_window ? window_spare_registers : 0;
+  i64 spare = unrolls_window && !keeps_vectors(s, p) ? window_spare_registers : 0;
   // So do unrolled steps of rows that end in a narrowed vector.
   const bool is_ragged = p.tile[vector_] > lanes_ && p.tile[vector_] % lanes_ != 0;
   if (is_ragged) spare += p.tile[reduce_.back()];
