@@ -27,8 +27,8 @@ class ObjectStore {
 
   /// The bytes stored under `key`; empty where there are none or they are damaged. Never waits over 5 ms.
   virtual std::optional<std::vector<std::byte>> get(const Digest& key) = 0;
-  /// Stores or replaces; evicts old entries beyond the size limit. False (and a line in the log) where that
-  /// failed or the object alone is over the limit: nothing is lost but time.
+  /// Stores or replaces; evicts old entries beyond the size limit. False where that failed (a line in
+  /// the log says why) or the object alone is over the limit: nothing is lost but time.
   virtual bool put(const Digest& key, std::span<const std::byte> bytes) = 0;
   /// Sum of the sizes of all objects.
   virtual std::uint64_t size_bytes() = 0;

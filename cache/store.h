@@ -77,8 +77,9 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// Stores measurements made here. An error means that none of these rows was accepted; rows accepted
-  /// earlier that could not be written yet (full disk, locked database) stay queued and are tried again.
+  /// Stores measurements made here. An error means that none of these rows was accepted, or, with on_disk, that they are
+  /// not on disk yet; rows accepted that could not be written (full disk, locked database) stay queued and are tried
+  /// again.
   virtual Expected<void, Error> put(std::span<const Record> records,
                                     Durability durability = Durability::queued) = 0;
   /// Writes what is queued. Success: all rows accepted before the call are on disk.

@@ -3,6 +3,8 @@
 // The search talks to this interface only, so that it can be run against a machine with known costs.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,6 +21,8 @@ struct MeasureOptions {
   double timeout_seconds = 2;
   /// For the buffers of a kernel and the scratch of a candidate together; 0: half of the machine's memory.
   std::int64_t memory_bytes = 0;
+  /// Asked while the reference of a large kernel is computed, which may take minutes; true gives the kernel up.
+  std::function<bool()> should_stop;
 };
 
 class Measurer {

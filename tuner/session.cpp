@@ -103,7 +103,9 @@ class Session {
     past_ = past_rows(environment_, *model_);
     if (!past_.empty()) model_->train(past_);
 
-    measurer_ = make_worker_measurer(environment_, std::move(worker), options_.measure);
+    MeasureOptions measure = options_.measure;
+    measure.should_stop = [this] { return over(); };
+    measurer_ = make_worker_measurer(environment_, std::move(worker), measure);
     start_ = Clock::now();
     while (!over()) {
       TaskState* next = pick();
@@ -167,6 +169,7 @@ class Session {
     if (current_ != &state) {
       current_ = nullptr;
       if (auto ready = measurer_->begin_kernel(state.task->kernel); !ready) {
+        if (over()) return {};  // perhaps given up only because of that
         log(LogLevel::warning, "kernel {} cannot be measured: {}", state.task->name, ready.error().message);
         state.report.error = ready.error().message;
         state.finished = true;

@@ -30,7 +30,6 @@ constexpr double reference_timeout_seconds = 300;
 constexpr double hang_ratio = 20;           // of the best time, beyond the timeout
 constexpr double reference_hang_ratio = 2;  // of the reference's time, where nothing better is known
 constexpr int attempts_when_killed = 2;
-constexpr std::byte poison{0xff};    // NaN for floats, -1 for integers
 constexpr double give_up_ratio = 2;  // candidates this much slower than the incumbent are not timed on
 constexpr double near_ratio = 1.05;  // of the incumbent's time: candidates whose best sample is below are raced
 constexpr std::uint64_t data_seed = 20;
@@ -83,6 +82,7 @@ class WorkerMeasurer final : public Measurer {
   WorkerMeasurer(const Environment& environment, std::string worker_path, const MeasureOptions& options)
       : environment_(environment),
         timeout_seconds_(options.timeout_seconds),
+        should_stop_(options.should_stop),
         memory_bytes_(
             static_cast<double>(options.memory_bytes > 0 ? options.memory_bytes : half_of_memory())),
         client_(std::move(worker_path), environment.threads) {}
@@ -171,7 +171,7 @@ class WorkerMeasurer final : public Measurer {
     if (!first) return fail(first.error());
     if (auto mismatch = check_outputs(result)) return wrong(std::move(*mismatch));
     keep_outputs();
-    poison_outputs();  // each run must write all of them
+    poison_outputs(Poison::zeros);  // each run must write all of them
     TimeRequest request;
     request.max_seconds = std::clamp(*first * 30e-9, 0.01, 0.3);
     request.give_up_ns = incumbent_ns * give_up_ratio;
@@ -239,8 +239,13 @@ class WorkerMeasurer final : public Measurer {
     return false;
   }
 
-  void poison_outputs() {
-    for (const OutputSlot& output : outputs_) std::ranges::fill(client_.buffer(output.argument), poison);
+  /// NaN for floats, -1 for integers. Of a boolean every byte is a value: both are tried, one before each look.
+  enum class Poison : std::uint8_t { ones, zeros };
+  void poison_outputs(Poison booleans = Poison::ones) {
+    for (const OutputSlot& output : outputs_) {
+      const bool is_zero = kernel_.buffer(output.buffer).dtype == ir::DType::boolean && booleans == Poison::zeros;
+      std::ranges::fill(client_.buffer(output.argument), is_zero ? std::byte{0} : std::byte{0xff});
+    }
   }
 
   ir::HostTensor read_output(const OutputSlot& output) {
@@ -281,7 +286,7 @@ class WorkerMeasurer final : public Measurer {
     poison_outputs();
     if (auto loaded = client_.load(*object, reference_timeout_seconds); !loaded)
       return Unexpected(make_error("the reference does not load: {}", loaded.error().message));
-    const auto ns = client_.run_once(reference_timeout_seconds);
+    const auto ns = client_.run_once(reference_timeout_seconds, should_stop_);
     if (!ns) return Unexpected(make_error("the reference does not run: {}", ns.error().message));
     reference_ns_ = *ns;
     for (const OutputSlot& output : outputs_) reference_.push_back(read_output(output));
@@ -296,6 +301,7 @@ class WorkerMeasurer final : public Measurer {
 
   const Environment& environment_;
   double timeout_seconds_;
+  std::function<bool()> should_stop_;
   double memory_bytes_;
   WorkerClient client_;
   std::optional<Incumbent> incumbent_;

@@ -69,5 +69,42 @@ TEST_F(MeasurerTest, ANewKernelHasNoIncumbent) {
   EXPECT_LT(measured->median_ns, 3e5);
 }
 
+TEST_F(MeasurerTest, AReferenceThatTakesLongCanBeGivenUp) {
+  MeasureOptions options;
+  options.should_stop = [] { return true; };
+  const auto measurer = make_worker_measurer(environment_, *find_worker(), options);
+  const auto ready = measurer->begin_kernel(matmul_kernel(1536, 1536, 1536));  // seconds without a schedule
+  ASSERT_FALSE(ready);
+  EXPECT_NE(ready.error().message.find("interrupted"), std::string::npos) << ready.error().message;
+  EXPECT_TRUE(measurer->begin_kernel(kernel_)) << "the next one gets a worker";
+}
+
+/// y[i] = x[i] < 1e30: true everywhere.
+ir::Kernel comparison_kernel(std::int64_t size) {
+  ir::Kernel kernel;
+  kernel.name = "compare";
+  using ir::Expr;
+  const ir::BufferId x = kernel.add_buffer({"x", ir::DType::f32, {Expr(size)}, ir::Role::input, ir::Scope::global, {}});
+  const ir::BufferId y =
+      kernel.add_buffer({"y", ir::DType::boolean, {Expr(size)}, ir::Role::output, ir::Scope::global, {}});
+  const ir::VarId i = kernel.vars.add("i");
+  ir::Stage stage;
+  stage.name = "y";
+  stage.outputs = {y};
+  stage.spatial = {{i, Expr(size)}};
+  stage.values = {ir::load(x, ir::DType::f32, {ir::var(i)}) < ir::constant(1e30, ir::DType::f32)};
+  kernel.stages.push_back(std::move(stage));
+  return ir::canonicalise(kernel);
+}
+
+TEST_F(MeasurerTest, BooleansThatAreNotWrittenAreSeen) {
+  const ir::Kernel half = comparison_kernel(128), whole = comparison_kernel(256);
+  const codegen::Object writes_half = environment_.backend->compile(schedules::apply(half, {}).value()).value();
+  const codegen::Object writes_all = environment_.backend->compile(schedules::apply(whole, {}).value()).value();
+  ASSERT_TRUE(measurer_->begin_kernel(whole));
+  EXPECT_EQ(measurer_->measure(writes_all)->status, Status::ok);
+  EXPECT_EQ(measurer_->measure(writes_half)->status, Status::wrong);
+}
+
 }  // namespace
 }  // namespace tunesmith::tuner

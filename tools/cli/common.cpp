@@ -74,9 +74,13 @@ void write_result(const std::string& path, const std::string& text) {
   if (const int code = file.commit(); code != 0) throw UserError(cannot_write(path, code));
 }
 
-void add_environment_options(CLI::App& command, CommonOptions& options) {
+void add_database_option(CLI::App& command, CommonOptions& options) {
   command.add_option("--db", options.db, "tuning database (default: $TUNESMITH_DB, else $XDG_DATA_HOME/tunesmith/tuning.db)")
       ->type_name("PATH");
+}
+
+void add_environment_options(CLI::App& command, CommonOptions& options) {
+  add_database_option(command, options);
   command.add_option("--target", options.target, "what to run on: cpu")
       ->type_name("TARGET")
       ->capture_default_str();

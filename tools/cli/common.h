@@ -50,6 +50,8 @@ struct CommonOptions {
   std::uint64_t suite_seed = 1;
   std::string model_folder = ".";
 };
+void add_database_option(CLI::App& command, CommonOptions& options);
+/// --db, --target, --threads.
 void add_environment_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
 void add_json_option(CLI::App& command, CommonOptions& options);

@@ -88,8 +88,7 @@ int finish(const CommonOptions& options, const Json& document, const std::string
 CLI::App& add_db_subcommand(CLI::App& db, Action& action, const char* name, const std::string& help,
                             CommonOptions& options, std::function<int()> run) {
   CLI::App* command = db.add_subcommand(name, help);
-  command->add_option("--db", options.db, "tuning database (default: $XDG_DATA_HOME/tunesmith/tuning.db)")
-      ->type_name("PATH");
+  add_database_option(*command, options);
   add_json_option(*command, options);
   command->callback([run = std::move(run), &action] { action = run; });
   return *command;

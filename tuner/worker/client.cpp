@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -23,6 +24,7 @@ namespace tunesmith::tuner {
 namespace {
 
 constexpr double start_timeout_seconds = 30;
+constexpr double stop_interval_seconds = 0.2;  // between two questions whether to stop
 constexpr int start_attempts = 2;  // a worker may be killed from outside while it starts
 constexpr std::chrono::milliseconds death_patience{500};
 
@@ -168,11 +170,18 @@ void WorkerClient::forget_worker() {
 }
 
 Expected<Message, WorkerFailure> WorkerClient::request(MessageType type, std::span<const std::byte> payload,
-                                                       MessageType expected, double timeout_seconds) {
+                                                       MessageType expected, double timeout_seconds,
+                                                       const std::function<bool()>& should_stop) {
   Message answer;
   const bool sent = send_message(socket_, type, payload);
+  const auto start = std::chrono::steady_clock::now();
+  auto seconds_left = [&] {
+    return timeout_seconds - std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  while (should_stop && sent && seconds_left() > 0 && !wait_for_message(socket_, stop_interval_seconds))
+    if (should_stop()) return Unexpected(bury(Status::timeout, "interrupted"));
   const ReceiveStatus received =
-      sent ? receive_message(socket_, answer, timeout_seconds) : ReceiveStatus::closed;
+      sent ? receive_message(socket_, answer, std::max(0.0, seconds_left())) : ReceiveStatus::closed;
   if (received == ReceiveStatus::timeout)
     return Unexpected(bury(Status::timeout, fmt::format("no answer within {:.3g} s", timeout_seconds)));
   if (received == ReceiveStatus::closed) return Unexpected(wait_for_death());
@@ -192,9 +201,10 @@ Expected<void, WorkerFailure> WorkerClient::load(const codegen::Object& object, 
   return {};
 }
 
-Expected<double, WorkerFailure> WorkerClient::run_once(double timeout_seconds) {
+Expected<double, WorkerFailure> WorkerClient::run_once(double timeout_seconds,
+                                                       const std::function<bool()>& should_stop) {
   if (pid_ <= 0) return Unexpected(WorkerFailure{Status::crash, "no candidate is loaded"});
-  const auto answer = request(MessageType::run, {}, MessageType::ran, timeout_seconds);
+  const auto answer = request(MessageType::run, {}, MessageType::ran, timeout_seconds, should_stop);
   if (!answer) return Unexpected(answer.error());
   const std::vector<double> values = doubles_from(answer->payload);
   return values.empty() ? 0.0 : values[0];

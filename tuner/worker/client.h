@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,8 +50,8 @@ class WorkerClient {
   // REQUIRES of the requests: start() succeeded before the load.
   /// Loads a candidate and runs its `prepare`.
   Expected<void, WorkerFailure> load(const codegen::Object& object, double timeout_seconds);
-  /// One run; ns that it took.
-  Expected<double, WorkerFailure> run_once(double timeout_seconds);
+  /// One run; ns that it took. `should_stop`, where given, is asked several times a second: true ends the worker.
+  Expected<double, WorkerFailure> run_once(double timeout_seconds, const std::function<bool()>& should_stop = {});
   /// Samples in ns a run.
   Expected<std::vector<double>, WorkerFailure> time(const TimeRequest& request, double timeout_seconds);
   /// The candidate that was loaded stays in the worker as the incumbent, until the worker ends.
@@ -66,7 +67,8 @@ class WorkerClient {
   WorkerFailure wait_for_death();
   void forget_worker();
   Expected<Message, WorkerFailure> request(MessageType type, std::span<const std::byte> payload,
-                                           MessageType expected, double timeout_seconds);
+                                           MessageType expected, double timeout_seconds,
+                                           const std::function<bool()>& should_stop = {});
   WorkerFailure bury(Status status, std::string message);
   void kill_worker();
 

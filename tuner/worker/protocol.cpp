@@ -142,6 +142,11 @@ bool send_message(int fd, MessageType type, std::span<const std::byte> payload) 
          write_all(fd, payload.data(), payload.size());
 }
 
+bool wait_for_message(int fd, double seconds) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, static_cast<int>(seconds * 1000)) > 0;
+}
+
 ReceiveStatus receive_message(int fd, Message& message, double timeout_seconds) {
   std::optional<Clock::time_point> deadline;
   if (timeout_seconds >= 0)

@@ -77,6 +77,8 @@ std::vector<double> doubles_from(std::span<const std::byte> bytes);
 /// Blocking, whole frames. False when the other side is gone.
 bool send_message(int fd, MessageType type, std::span<const std::byte> payload);
 enum class ReceiveStatus : std::uint8_t { ok, closed, timeout };
+/// Whether a frame, or the end of the connection, arrives within `seconds`.
+bool wait_for_message(int fd, double seconds);
 /// Waits at most `timeout_seconds` for a whole frame (negative: for ever).
 ReceiveStatus receive_message(int fd, Message& message, double timeout_seconds);
 
