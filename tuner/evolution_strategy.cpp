@@ -1,7 +1,9 @@
 // Genetic search as published for Ansor (Zheng et al., 2020): a large population, four generations of mutation with
 // parents drawn by their predicted score, the best of all generations measured 64 at a time, 5 % of them at random.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 
@@ -44,13 +46,23 @@ class EvolutionStrategy final : public Strategy {
     std::size_t operator()(const schedules::Candidate& candidate) const { return schedules::hash(candidate); }
   };
 
-  /// nullopt: the candidate does not apply.
-  const std::optional<Sample>& sample(const schedules::Candidate& candidate) {
-    const auto [it, added] = samples_.try_emplace(candidate);
-    if (added)
-      if (const auto nest = schedules::apply(space().kernel(), space().to_schedule(candidate)))
-        it->second = sample_of(*nest, schedules::analytic_cost(*nest, space().machine(), space().threads()));
-    return it->second;
+  /// nullopt: the candidate does not apply. REQUIRES: add_samples of it.
+  const std::optional<Sample>& sample(const schedules::Candidate& candidate) const { return samples_.at(candidate); }
+
+  /// Thousands a round: on all cores.
+  void add_samples(const std::vector<schedules::Candidate>& population) {
+    std::vector<std::pair<const schedules::Candidate, std::optional<Sample>>*> missing;
+    for (const schedules::Candidate& candidate : population)
+      if (const auto [it, added] = samples_.try_emplace(candidate); added) missing.push_back(&*it);
+    std::atomic<std::size_t> next{0};
+    auto work = [&] {
+      for (std::size_t i = next++; i < missing.size(); i = next++)
+        if (const auto nest = schedules::apply(space().kernel(), space().to_schedule(missing[i]->first)))
+          missing[i]->second = sample_of(*nest, schedules::analytic_cost(*nest, space().machine(), space().threads()));
+    };
+    std::vector<std::jthread> helpers;
+    for (unsigned t = 1; t < std::thread::hardware_concurrency(); ++t) helpers.emplace_back(work);
+    work();
   }
 
   /// All candidates of all generations, best predicted first.
@@ -78,6 +90,7 @@ class EvolutionStrategy final : public Strategy {
   /// Drops what does not apply; scores of the rest, proportional to predicted throughput.
   std::vector<double> rate(std::vector<schedules::Candidate>& population,
                            std::unordered_map<schedules::Candidate, double, Hash>& log_times) {
+    add_samples(population);
     std::erase_if(population, [&](const schedules::Candidate& candidate) { return !sample(candidate); });
     std::vector<Sample> samples;
     for (const schedules::Candidate& candidate : population) samples.push_back(*sample(candidate));

@@ -16,6 +16,7 @@ constexpr std::size_t mutations_a_parent = 8;
 constexpr std::size_t crossovers = 12;
 constexpr std::size_t random_draws = 40;
 constexpr std::size_t pool_limit = 160;       // looked at by the analytic model, each batch
+constexpr std::size_t most_steps = 16;        // from known candidates to better known ones, after a resume
 constexpr double optimism = 0.5;              // deviations of the model that count in a candidate's favour
 
 class GuidedStrategy final : public Strategy {
@@ -75,10 +76,15 @@ std::vector<schedules::Candidate> GuidedStrategy::gather_pool() {
 
 void GuidedStrategy::fill_ranked(std::size_t count, std::vector<Proposal>& out) {
   std::vector<Entry> entries;
-  std::unordered_set<std::string> texts;
-  for (const schedules::Candidate& candidate : gather_pool())
-    if (auto entry = make_entry(candidate); entry && texts.insert(entry->proposal.text).second)
-      entries.push_back(std::move(*entry));
+  // After a resume the pool leads from one known candidate to the next, until it is around the best again.
+  for (std::size_t recognised_before = recognised() + 1, step = 0; recognised() != recognised_before && step < most_steps; ++step) {
+    recognised_before = recognised();
+    entries.clear();
+    std::unordered_set<std::string> texts;
+    for (const schedules::Candidate& candidate : gather_pool())
+      if (auto entry = make_entry(candidate); entry && texts.insert(entry->proposal.text).second)
+        entries.push_back(std::move(*entry));
+  }
   if (entries.empty()) {
     expect(best_ns());
     return;

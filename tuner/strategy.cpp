@@ -80,7 +80,15 @@ std::optional<Strategy::Entry> Strategy::make_entry(const schedules::Schedule& s
 
 std::optional<Strategy::Entry> Strategy::make_entry(const schedules::Candidate& candidate) {
   auto entry = make_entry(space_.to_schedule(candidate));
-  if (entry) entry->candidate = candidate;
+  if (entry) {
+    entry->candidate = candidate;
+    return entry;
+  }
+  const auto it = known_.find(schedules::print_schedule(space_.to_schedule(candidate)));
+  if (it != known_.end() && std::isfinite(it->second.ns) && !it->second.candidate) {
+    it->second.candidate = candidate;
+    ++recognised_;
+  }
   return entry;
 }
 

@@ -71,13 +71,16 @@ class Strategy {
   /// Adds proposals until there are `count`, or none is left.
   virtual void fill(std::size_t count, std::vector<Proposal>& out) = 0;
 
-  /// nullopt: it was proposed before, or does not apply.
+  /// nullopt: it was proposed before, or does not apply. A result of an earlier session is recognised by it: its candidate
+  /// is known from then on.
   std::optional<Entry> make_entry(const schedules::Candidate& candidate);
   std::optional<Entry> make_entry(const schedules::Schedule& schedule);
   void take(Entry&& entry, std::vector<Proposal>& out);
   Sample sample_of(const ir::LoopNest& nest, const schedules::AnalyticCost& cost) const;
   /// Candidates with a good result, fastest first; equal times by their text.
   std::vector<schedules::Candidate> best_candidates(std::size_t count) const;
+  /// How many results of earlier sessions were recognised so far.
+  std::size_t recognised() const { return recognised_; }
   /// Time of a candidate that was taken; infinite while it has none.
   double time_of(const schedules::Candidate& candidate) const;
   /// Sets expected_gain() from a predicted time.
@@ -104,6 +107,7 @@ class Strategy {
   double expected_gain_ = 1;
   std::int64_t stale_rounds_ = 0;
   bool improved_ = true;
+  std::size_t recognised_ = 0;
 };
 
 /// Names for make_strategy; the first is the one that sessions use unless told otherwise.

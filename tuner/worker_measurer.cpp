@@ -117,7 +117,7 @@ class WorkerMeasurer final : public Measurer {
     return make_reference();
   }
 
-  void set_incumbent(const codegen::Object& object, double ns) override { incumbent_ = Incumbent{object, ns, 0}; }
+  void set_incumbent(const codegen::Object& object, double ns) override { incumbent_ = Incumbent{object, ns}; }
 
   Expected<Measurement, Error> measure(const codegen::Object& object) override {
     double needed = ir::argument_bytes(kernel_) + scratch_bytes(object, environment_.threads);
@@ -132,6 +132,8 @@ class WorkerMeasurer final : public Measurer {
     bool killed = true;
     for (int attempt = 0; killed && attempt < attempts_when_killed; ++attempt) {
       if (auto started = client_.start(); !started) return Unexpected(started.error());
+      bring_incumbent();
+      if (auto started = client_.start(); !started) return Unexpected(started.error());  // it may have ended the worker
       result = verify_and_time(object, killed);
     }
     return result;
@@ -149,7 +151,6 @@ class WorkerMeasurer final : public Measurer {
   Measurement verify_and_time(const codegen::Object& object, bool& killed) {
     Measurement result;
     killed = false;
-    const double incumbent_ns = incumbent_ ? incumbent_->ns : 0;
     auto fail = [&](const WorkerFailure& failure) {
       result.status = failure.status;
       result.message = failure.message;
@@ -161,10 +162,7 @@ class WorkerMeasurer final : public Measurer {
       result.message = std::move(mismatch);
       return result;
     };
-    const double slowest_seconds =
-        timeout_seconds_ +
-        1e-9 * (incumbent_ns > 0 ? hang_ratio * incumbent_ns : reference_hang_ratio * reference_ns_);
-    bring_incumbent(slowest_seconds);
+    const double slowest_seconds = patience_seconds();
     poison_outputs();
     if (auto loaded = client_.load(object, slowest_seconds); !loaded) return fail(loaded.error());
     const auto first = client_.run_once(slowest_seconds);
@@ -174,7 +172,7 @@ class WorkerMeasurer final : public Measurer {
     poison_outputs(Poison::zeros);  // each run must write all of them
     TimeRequest request;
     request.max_seconds = std::clamp(*first * 30e-9, 0.01, 0.3);
-    request.give_up_ns = incumbent_ns * give_up_ratio;
+    request.give_up_ns = incumbent_ ? incumbent_->ns * give_up_ratio : 0;
     const auto samples = client_.time(request, slowest_seconds + 10 * request.max_seconds + *first * 40e-9);
     if (!samples) return fail(samples.error());
     // Threads that interfere, or a state that outlives a run, show in later runs only.
@@ -188,11 +186,16 @@ class WorkerMeasurer final : public Measurer {
     return result;
   }
 
-  /// The worker has the incumbent at hand, unless it does not run any more: then candidates are timed alone.
-  void bring_incumbent(double timeout_seconds) {
-    if (!incumbent_ || incumbent_->worker == client_.starts()) return;
-    const bool kept = client_.load(incumbent_->object, timeout_seconds) && client_.keep();
-    if (kept) incumbent_->worker = client_.starts();
+  /// For a load or a run.
+  double patience_seconds() const {
+    return timeout_seconds_ + 1e-9 * (incumbent_ ? hang_ratio * incumbent_->ns : reference_hang_ratio * reference_ns_);
+  }
+
+  /// The worker has the incumbent at hand, unless it does not load any more: then candidates are timed alone.
+  void bring_incumbent() {
+    if (!incumbent_ || incumbent_->is_broken || incumbent_->worker == client_.starts()) return;
+    incumbent_->is_broken = !client_.load(incumbent_->object, patience_seconds()) || !client_.keep();
+    if (!incumbent_->is_broken) incumbent_->worker = client_.starts();
   }
 
   bool comes_near(const std::vector<double>& samples) const {
@@ -297,6 +300,7 @@ class WorkerMeasurer final : public Measurer {
     codegen::Object object;
     double ns = 0;
     std::int64_t worker = 0;  // that holds it: its number among the starts
+    bool is_broken = false;
   };
 
   const Environment& environment_;

@@ -124,6 +124,31 @@ TEST(GuidedStrategy, BeginsWithTheDefault) {
   EXPECT_EQ(search->propose(1).at(0).text, schedules::print_schedule(space.to_schedule(space.default_candidate())));
 }
 
+/// Looks at one candidate only, and says what it knows.
+class OneCandidate final : public Strategy {
+ public:
+  using Strategy::Strategy;
+  std::vector<schedules::Candidate> best() const { return best_candidates(8); }
+  std::size_t known_again() const { return recognised(); }
+
+ protected:
+  void fill(std::size_t, std::vector<Proposal>& out) override {
+    if (auto entry = make_entry(space().default_candidate())) take(std::move(*entry), out);
+  }
+};
+
+TEST(Strategies, RecogniseWhatEarlierSessionsMeasured) {
+  const schedules::Space space = space_of(96, 80, 64);
+  OneCandidate search(space_of(96, 80, 64), 1, make_cost_model("analytic", 1));
+  search.record(schedules::print_schedule(space.to_schedule(space.default_candidate())), 1000);
+  EXPECT_TRUE(search.best().empty()) << "a text is no candidate yet";
+  EXPECT_TRUE(search.propose(1).empty());
+  ASSERT_EQ(search.best().size(), 1u);
+  EXPECT_EQ(search.best()[0], space.default_candidate());
+  EXPECT_TRUE(search.propose(1).empty());
+  EXPECT_EQ(search.known_again(), 1u) << "once";
+}
+
 TEST(GuidedStrategy, BeatsRandomOnes) {
   double guided = 1, random = 1;
   for (std::uint64_t seed : {1, 2, 3, 4, 5}) {

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -110,7 +111,8 @@ class Quality {
       if (takes_part(contestant)) results_.contestants.push_back(contestant.name);
   }
 
-  Results run() {
+  /// `show` is called after each workload: an interrupted run has said what it knows.
+  void run(const std::function<void(const Results&)>& show) {
     std::vector<Workload> chosen;
     for (const Workload& workload : workloads)
       if (std::string_view(workload.text).find(options_.only) != std::string_view::npos) chosen.push_back(workload);
@@ -119,9 +121,9 @@ class Quality {
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       const double left = options_.seconds - std::chrono::duration<double>(Clock::now() - start).count();
       contest(chosen[i], left / static_cast<double>(chosen.size() - i));
+      judge_models();
+      show(results_);
     }
-    judge_models();
-    return std::move(results_);
   }
 
  private:
@@ -212,6 +214,7 @@ class Quality {
   }
 
   void judge_models() {
+    results_.models.clear();
     if (results_.best_ns.size() < 2) return;  // nothing to learn from
     for (const char* name : judged_models)
       for (const auto& [held_out, rows] : rows_[name]) {
@@ -267,13 +270,15 @@ void write(const std::string& path, const std::string& text) {
 }
 
 int run_program(const Options& options) {
-  const Results results = Quality(options).run();
-  const std::string text = text_of(results);
+  std::string text;
+  Quality(options).run([&](const Results& results) {
+    text = text_of(results);
+    const std::filesystem::path folder = options.folder;
+    write((folder / "report.md").string(), text);
+    write((folder / "report.svg").string(), svg_of(results));
+    write((folder / "report.json").string(), json_of(results).dump(1) + "\n");
+  });
   fmt::print("{}", text);
-  const std::filesystem::path folder = options.folder;
-  write((folder / "report.md").string(), text);
-  write((folder / "report.svg").string(), svg_of(results));
-  write((folder / "report.json").string(), json_of(results).dump(1) + "\n");
   return 0;
 }
 
