@@ -109,7 +109,8 @@ BoostedTrees BoostedTrees::fit_sums(const Table& rows, const std::vector<std::si
       for (std::size_t i = first; i < first + pack_sizes[p]; ++i) sum += scores[i];
       for (std::size_t i = first; i < first + pack_sizes[p]; ++i) {
         gradients[i] = 2 * weights[p] * (sum - labels[p]);
-        hessians[i] = 2 * weights[p];
+        // All rows of the pack move at once: each takes its part of the step, or long packs overshoot without end.
+        hessians[i] = 2 * weights[p] * static_cast<float>(pack_sizes[p]);
       }
     }
     check_xgboost(

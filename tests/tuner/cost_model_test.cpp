@@ -88,18 +88,21 @@ TEST(CostModel, OnlyTheLearnedOneStoresAnything) {
   }
 }
 
-/// Packs of one to four statements whose throughput is the sum of what each of them says.
-TEST(CostModel, PackSumLearnsWhatStatementsAddUpTo) {
+class PackSum : public ::testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(StatementsAtMost, PackSum, ::testing::Values(4, 40));
+
+/// Packs of statements whose throughput is the sum of what each of them says.
+TEST_P(PackSum, LearnsWhatStatementsAddUpTo) {
   Rng rng(11);
   std::vector<TrainingRow> rows;
   for (int i = 0; i < 400; ++i) {
     TrainingRow& row = rows.emplace_back();
     double speed = 0;
-    const auto statements = static_cast<std::size_t>(rng.between(1, 4));
+    const auto statements = static_cast<std::size_t>(rng.between(1, GetParam()));
     for (std::size_t s = 0; s < statements; ++s)
       for (std::size_t f = 0; f < statement_feature_count; ++f) {
         row.sample.features.push_back(static_cast<float>(rng.unit()));
-        if (f == 3) speed += 0.25 * row.sample.features.back();
+        if (f == 3) speed += row.sample.features.back() / GetParam();
       }
     row.sample.analytic_ns = 1000;
     row.relative_speed = speed;

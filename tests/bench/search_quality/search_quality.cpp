@@ -196,13 +196,15 @@ class Quality {
     }
   }
 
-  /// Training rows of the first candidates, for judge_models.
+  /// Training rows of the first candidates, for judge_models; in no order, so that ties tell nothing.
   void keep_rows(const schedules::Space& space, const std::string& workload,
-                 const std::vector<std::pair<double, schedules::Candidate>>& measured) {
+                 std::vector<std::pair<double, schedules::Candidate>> measured) {
+    measured.resize(std::min(rows_a_workload, measured.size()));
+    Rng rng(2);
+    for (std::size_t i = measured.size(); i > 1; --i) std::swap(measured[i - 1], measured[rng.below(i)]);
     double best = std::numeric_limits<double>::infinity();
     for (const auto& [ns, candidate] : measured) best = std::min(best, ns);
-    for (std::size_t i = 0; i < std::min(rows_a_workload, measured.size()); ++i) {
-      const auto& [ns, candidate] = measured[i];
+    for (const auto& [ns, candidate] : measured) {
       if (!std::isfinite(ns)) continue;
       const auto nest = schedules::apply(space.kernel(), space.to_schedule(candidate)).value();
       const auto cost = schedules::analytic_cost(nest, space.machine(), space.threads());
