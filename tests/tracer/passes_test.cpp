@@ -256,6 +256,18 @@ TEST(ChooseLayouts, FlatteningToTokensIsFree) {
   EXPECT_EQ(placement.storage_of(c), a);
 }
 
+TEST(ChooseLayouts, AShuffleOfChannelsWritesThemLast) {
+  Fixture f;
+  const ValueId x = f.input({1, 3, 8, 8});
+  const ValueId a = ops::conv(f.graph, x, f.constant({6, 3, 3, 3}), std::nullopt);
+  const ValueId b = ops::transpose(f.graph, ops::reshape(f.graph, a, {1, 2, 3, 6, 6}), {0, 2, 1, 3, 4});
+  const ValueId c = ops::reshape(f.graph, b, {1, 6, 6, 6});
+  f.output(ops::conv(f.graph, c, f.constant({4, 6, 3, 3}), std::nullopt));
+  const Placement placement = choose_layouts(f.graph, true);
+  EXPECT_FALSE(placement.is_alias(c)) << "its bytes move";
+  EXPECT_EQ(to_string(placement.layout_of(c)), "(0,2,3,1)");
+}
+
 TEST(ChooseLayouts, FlatteningToAVectorKeepsTheValueRowMajor) {
   Fixture f;
   const ValueId x = f.input({1, 3, 8, 8});
