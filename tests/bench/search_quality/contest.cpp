@@ -38,6 +38,7 @@ Run run_contest(const Contestant& contestant, const schedules::Space& space, std
       const TruthTable::Entry& entry = table.at(proposal.text, proposal.nest);
       strategy->record(proposal.text, entry.ns);
       seconds += entry.seconds;
+      run.schedules.push_back(proposal.text);
       run.best_ns.push_back(best = std::min(best, entry.ns));
       run.seconds.push_back(seconds);
     }
@@ -49,6 +50,12 @@ Run run_contest(const Contestant& contestant, const schedules::Space& space, std
   }
   run.rows = strategy->training_rows();
   return run;
+}
+
+void settle(Run& run, const TruthTable& table) {
+  double best = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < run.schedules.size(); ++i)
+    run.best_ns[i] = best = std::min(best, table.entries().at(run.schedules[i]).ns);
 }
 
 std::optional<std::size_t> trials_to(const Run& run, double best_ns, double share) {

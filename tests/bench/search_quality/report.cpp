@@ -39,8 +39,8 @@ Reached reached(const Results& results, const std::vector<const Run*>& runs, dou
   return {tuner::median(trials), tuner::median(seconds), static_cast<double>(count) / static_cast<double>(runs.size())};
 }
 
-std::string cell(double value, std::size_t cap, const char* unit) {
-  return std::isfinite(value) ? fmt::format("{:.3g}{}", value, unit) : fmt::format("> {}", cap);
+std::string cell(double trials, std::size_t cap) {
+  return std::isfinite(trials) ? fmt::format("{:.3g}", trials) : fmt::format("> {}", cap);
 }
 
 /// Median over the runs of the share of the best known speed that is reached after `trial` trials.
@@ -88,7 +88,7 @@ std::string text_of(const Results& results) {
     for (const std::string& name : results.contestants) {
       auto runs = runs_of(results, name);
       std::erase_if(runs, [&](const Run* run) { return run->workload != workload; });
-      text += runs.empty() ? " - |" : fmt::format(" {} |", cell(reached(results, runs, 0.95).trials, results.trials, ""));
+      text += runs.empty() ? " - |" : fmt::format(" {} |", cell(reached(results, runs, 0.95).trials, results.trials));
     }
     text += "\n";
   }

@@ -170,7 +170,10 @@ class Quality {
     table.save();
     results_.best_ns[workload.text] = table.best_ns();
     results_.sampled[workload.text] = table.size();
-    for (Run& run : runs) results_.runs.push_back(std::move(run));
+    for (Run& run : runs) {
+      settle(run, table);
+      results_.runs.push_back(std::move(run));
+    }
   }
 
   /// Random candidates for half of the time, then what surrounds the best ones.
