@@ -23,6 +23,6 @@ inline constexpr double unknown_agreement = 0.25;
 
 /// Rows of the environment's records with the same protocol, at most `limit`, this machine's and the newest first; those
 /// that no longer apply are left out. Weights below 1: what a session measures itself counts more.
-std::vector<TrainingRow> past_rows(const Environment& environment, const CostModel& model, std::size_t limit = 1000);
+std::vector<TrainingRow> past_rows(const Environment& environment, const CostModel& model, std::size_t limit = 250);
 
 }  // namespace tunesmith::tuner

@@ -97,6 +97,7 @@ class Session {
         options_.limits ? Expected<Limits, Error>(*options_.limits) : measure_limits(environment_);
     if (!limits) return Unexpected(limits.error());
     for (TaskState& state : states_) state.report.limit_ns = limit_ns(state.task->kernel, *limits);
+    start_ = Clock::now();  // what is learned before the first trial is part of the budget
     if (const auto stored = history_.load_model(options_.cost_model))
       if (!model_->load(*stored))
         log(LogLevel::warning, "the stored cost model does not load; starting without one");
@@ -106,7 +107,6 @@ class Session {
     MeasureOptions measure = options_.measure;
     measure.should_stop = [this] { return over(); };
     measurer_ = make_worker_measurer(environment_, std::move(worker), measure);
-    start_ = Clock::now();
     while (!over()) {
       TaskState* next = pick();
       if (next == nullptr) break;
