@@ -145,7 +145,11 @@ TEST_F(Db, PruneSaysWhatGoesAndSparesTheBest) {
   EXPECT_EQ(run("db check " + db()).code, 0);
 
   EXPECT_EQ(json("db prune --older-than 30d " + db())["removed"], 0);
-  EXPECT_EQ(json("db prune --older-than 0.000001s --dry-run " + db())["spared"], 1);
+  // On a noisy machine more than one cannot be told from the fastest.
+  const Json old = json("db prune --older-than 0.000001s --dry-run " + db());
+  EXPECT_GE(old["spared"], 1);
+  EXPECT_EQ(old["left"], old["spared"]);
+  EXPECT_EQ(old["removed"].get<int>() + old["left"].get<int>(), done["left"].get<int>());
   const std::string target = before[0]["target"];
   EXPECT_EQ(json("db prune --target " + target.substr(0, 8) + " --keep 0 " + db())["left"], 0);
   EXPECT_EQ(served(), "default");
