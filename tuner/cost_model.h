@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -20,12 +21,13 @@ namespace tunesmith::tuner {
 struct Sample {
   std::vector<float> features;  // of CostModel::features
   double analytic_ns = 0;
+  std::uint64_t kernel = 0;  // equal for candidates whose times are of one kernel on one machine
 };
 
-/// A measured candidate as training data.
+/// A tried candidate as training data.
 struct TrainingRow {
   Sample sample;
-  double ns = 0;              // measured
+  double ns = 0;              // measured; infinite: it failed
   double relative_speed = 1;  // best measured time of its kernel / ns
   double weight = 1;          // less for measurements of other machines
 };
@@ -33,6 +35,7 @@ struct TrainingRow {
 struct Prediction {
   double log_ns = 0;     // natural logarithm; models that only rank give it up to a constant
   double deviation = 0;  // its uncertainty, same unit
+  double validity = 1;   // chance that the candidate does not fail
 };
 
 class CostModel {
@@ -50,7 +53,8 @@ class CostModel {
 };
 
 /// Names for make_cost_model; the first is the one that sessions use unless told otherwise.
-///   xgboost   bagged gradient-boosted trees on the logarithm of measured / analytic time (Chen and Guestrin, 2016)
+///   xgboost   bagged gradient-boosted trees (Chen and Guestrin, 2016) on the logarithm of measured / analytic time against
+///             the mean of the kernel, and on whether candidates failed
 ///   analytic  the analytic model alone
 ///   pack-sum  a score a statement, summed, trained on normalised throughput (Zheng et al., "Ansor", 2020)
 ///   random    numbers that say nothing

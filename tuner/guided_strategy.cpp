@@ -1,9 +1,11 @@
 // The strategy of sessions: the default schedule, the best of each structural class by the analytic model, then batches around the best
-// measured ones (neighbours, mutations, crossovers, random draws), ranked by the cost model's optimistic estimate, each
-// batch with one forced structural jump and one random draw.
+// measured ones (neighbours, mutations, crossovers, random draws), ranked by expected improvement (Jones, Schonlau and Welch,
+// "Efficient global optimization", 1998), each batch with one forced structural jump and one random draw.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <unordered_set>
+#include <utility>
 
 #include "tuner/strategy.h"
 
@@ -17,7 +19,16 @@ constexpr std::size_t crossovers = 12;
 constexpr std::size_t random_draws = 40;
 constexpr std::size_t pool_limit = 160;       // looked at by the analytic model, each batch
 constexpr std::size_t most_steps = 16;        // from known candidates to better known ones, after a resume
-constexpr double optimism = 0.5;              // deviations of the model that count in a candidate's favour
+constexpr double least_deviation = 0.02;      // of any prediction: what measurements differ by themselves
+
+/// Mean of how much faster than a time a candidate is, as a logarithm, where slower counts 0.
+double expected_improvement(const Prediction& prediction, double log_best_ns) {
+  const double deviation = std::hypot(prediction.deviation, least_deviation);
+  const double z = (log_best_ns - prediction.log_ns) / deviation;
+  const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
+  const double chance = std::erfc(-z / std::numbers::sqrt2) / 2;
+  return prediction.validity * deviation * std::max(0.0, z * chance + density);
+}
 
 class GuidedStrategy final : public Strategy {
  public:
@@ -86,32 +97,42 @@ void GuidedStrategy::fill_ranked(std::size_t count, std::vector<Proposal>& out) 
         entries.push_back(std::move(*entry));
   }
   if (entries.empty()) {
-    expect(best_ns());
+    expect(0);
     return;
   }
   std::vector<Sample> samples;
   for (const Entry& entry : entries) samples.push_back(entry.sample);
   const std::vector<Prediction> predictions = model().predict(samples);
-  for (std::size_t i = 0; i < entries.size(); ++i)
-    entries[i].score = predictions[i].log_ns - optimism * predictions[i].deviation;
-  std::ranges::stable_sort(entries, {}, &Entry::score);
-  expect(std::exp(entries.front().score));
+  struct Rank {
+    double improvement = 0;
+    double log_ns = 0;  // decides between those of which nothing is expected
+    Entry* entry = nullptr;
+  };
+  std::vector<Rank> ranks;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const double improvement = std::isfinite(best_ns()) ? expected_improvement(predictions[i], std::log(best_ns())) : 0;
+    ranks.push_back({improvement, predictions[i].log_ns - std::log(predictions[i].validity), &entries[i]});
+  }
+  std::ranges::stable_sort(ranks, [](const Rank& a, const Rank& b) {
+    return std::pair(-a.improvement, a.log_ns) < std::pair(-b.improvement, b.log_ns);
+  });
+  if (std::isfinite(best_ns())) expect(1 - std::exp(-ranks.front().improvement));
 
   std::vector<char> taken(entries.size(), 0);
   auto take_entry = [&](std::size_t i) {
     taken[i] = 1;
-    take(std::move(entries[i]), out);
+    take(std::move(*ranks[i].entry), out);
   };
   const std::size_t wanted = std::min(entries.size(), count - std::min(count, out.size()));
   const std::size_t ranked = wanted > 3 ? wanted - 2 : wanted;
   std::vector<std::uint64_t> classes;
   for (std::size_t i = 0; i < ranked; ++i) {
-    classes.push_back(space().class_of(*entries[i].candidate));
+    classes.push_back(space().class_of(*ranks[i].entry->candidate));
     take_entry(i);
   }
   std::size_t left = wanted - ranked;
   for (std::size_t i = ranked; i < entries.size() && left == 2; ++i)  // the structural jump
-    if (std::ranges::find(classes, space().class_of(*entries[i].candidate)) == classes.end()) {
+    if (std::ranges::find(classes, space().class_of(*ranks[i].entry->candidate)) == classes.end()) {
       take_entry(i);
       --left;
     }

@@ -24,15 +24,16 @@ class PackSumCostModel final : public CostModel {
 
   void train(std::span<const TrainingRow> rows) override {
     trees_.reset();
-    if (rows.empty()) return;
     Table table{statement_feature_count, {}};
     std::vector<std::size_t> packs;
     std::vector<float> labels, weights;
     for (const TrainingRow& row : rows) {
+      if (!std::isfinite(row.ns)) continue;
       packs.push_back(add_pack(row.sample, table));
       labels.push_back(static_cast<float>(row.relative_speed));
       weights.push_back(static_cast<float>(row.weight * row.relative_speed));
     }
+    if (packs.empty()) return;
     trees_ = BoostedTrees::fit_sums(table, packs, labels, weights,
                                     {.rounds = 100, .depth = 10, .learning_rate = 0.2, .seed = seed_});
   }

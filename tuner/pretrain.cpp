@@ -1,7 +1,9 @@
 #include "tuner/pretrain.h"
 
 #include <algorithm>
+#include <limits>
 
+#include "ir/support/hash.h"
 #include "ir/support/log.h"
 #include "schedules/analytic.h"
 #include "schedules/version.h"
@@ -19,11 +21,15 @@ std::vector<cache::Record> past_records(const Environment& environment) {
   std::vector<cache::Record> records;
   cache::Filter filter;
   filter.target_kind = "cpu";
-  filter.status = cache::Status::ok;
-  const std::string protocol = environment.protocol_text();
+  const std::string protocol = environment.protocol_text(), target = environment.target_text();
+  const std::string toolchain = environment.toolchain_text();
   const auto visited = environment.store->visit(filter, [&](const cache::Record& record) {
-    if (record.language_major == schedules::language_major && record.protocol == protocol && record.median_ns > 0)
-      records.push_back(record);
+    if (record.language_major != schedules::language_major || record.protocol != protocol) return true;
+    // Failures are of one machine and compiler.
+    const bool counts = record.status == cache::Status::ok
+                            ? record.median_ns > 0
+                            : record.target == target && record.toolchain == toolchain;
+    if (counts) records.push_back(record);
     return records.size() < most_records;
   });
   if (!visited) log(LogLevel::warning, "the tuning database cannot be read: {}", visited.error().message);
@@ -36,13 +42,13 @@ std::map<std::string, double> rank_agreement(std::span<const cache::Record> reco
   using Key = std::pair<std::string_view, std::string_view>;  // workload, schedule
   std::map<Key, double> here;
   for (const cache::Record& record : records)
-    if (record.target == target) here[{record.workload, record.schedule}] = record.median_ns;
+    if (record.target == target && record.status == cache::Status::ok) here[{record.workload, record.schedule}] = record.median_ns;
   struct Pairs {
     std::vector<double> here, there;
   };
   std::map<std::string, std::map<std::string_view, Pairs>> shared;  // by target, then workload
   for (const cache::Record& record : records) {
-    if (record.target == target) continue;
+    if (record.target == target || record.status != cache::Status::ok) continue;
     auto& workloads = shared[record.target];
     const auto it = here.find({record.workload, record.schedule});
     if (it == here.end()) continue;
@@ -71,6 +77,7 @@ std::vector<TrainingRow> past_rows(const Environment& environment, const CostMod
   const std::map<std::string, double> agreement = rank_agreement(records, target);
   std::map<std::pair<std::string_view, std::string_view>, double> best;  // by workload and target
   for (const cache::Record& record : records) {
+    if (record.status != cache::Status::ok) continue;
     double& ns = best.try_emplace({record.workload, record.target}, record.median_ns).first->second;
     ns = std::min(ns, record.median_ns);
   }
@@ -87,9 +94,11 @@ std::vector<TrainingRow> past_rows(const Environment& environment, const CostMod
     if (!replayed || !replayed->nest) continue;
     const schedules::AnalyticCost cost = schedules::analytic_cost(*replayed->nest, machine, environment.threads);
     TrainingRow row;
-    row.sample = {model.features(*replayed->nest, cost, machine, environment.threads), cost.time_ns};
-    row.ns = record->median_ns;
-    row.relative_speed = best.at({record->workload, record->target}) / record->median_ns;
+    const std::uint64_t kernel = hash64(record->target == target ? record->workload : record->workload + record->target);
+    row.sample = {model.features(*replayed->nest, cost, machine, environment.threads), cost.time_ns, kernel};
+    const bool ok = record->status == cache::Status::ok;
+    row.ns = ok ? record->median_ns : std::numeric_limits<double>::infinity();
+    row.relative_speed = ok ? best.at({record->workload, record->target}) / record->median_ns : 0;
     row.weight = past_weight * trusted;
     rows.push_back(std::move(row));
   }

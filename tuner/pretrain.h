@@ -1,7 +1,7 @@
 // What a cost model learns before a session measures anything: what the database holds of all kernels.
 //
 // Measurements of other machines count as far as they are known to agree with this one: Spearman's correlation over the
-// schedules that both measured.
+// schedules that both measured. Failures count from this machine and compiler only.
 #pragma once
 
 #include <map>

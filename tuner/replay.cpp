@@ -25,8 +25,8 @@ Expected<Replayed, Error> replay(const cache::Record& record) {
     return Unexpected(make_error("the workload is not a valid kernel: {}", verified.error().message));
   const auto schedule = schedules::parse_schedule(record.schedule);
   if (!schedule) return Unexpected(make_error("the schedule does not parse: {}", schedule.error().message));
-  if (record.status != cache::Status::ok) return Replayed{*std::move(kernel), std::nullopt};
   auto nest = schedules::apply(*kernel, *schedule);
+  if (!nest && record.status != cache::Status::ok) return Replayed{*std::move(kernel), std::nullopt};
   if (!nest)
     return Unexpected(
         make_error("the schedule does not apply: {}", schedules::render(*kernel, *schedule, nest.error())));

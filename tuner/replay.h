@@ -12,7 +12,7 @@ namespace tunesmith::tuner {
 
 struct Replayed {
   ir::Kernel kernel;
-  std::optional<ir::LoopNest> nest;  // of a record with status ok; failures need not apply
+  std::optional<ir::LoopNest> nest;  // none: the record is of a failure, and its schedule does not apply
 };
 
 /// The kernel and loop nest that a record stands for. The error says why it stands for none.

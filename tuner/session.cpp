@@ -55,7 +55,9 @@ struct TaskState {
   double priority() const {
     if (!search) return std::numeric_limits<double>::infinity();
     if (!std::isfinite(search->best_ns())) return 0;
-    return weight * std::max(gain_ns(), 0.01 * search->best_ns()) / static_cast<double>(1 + search->stale_rounds());
+    const double trial_seconds = report.seconds / static_cast<double>(std::max<std::int64_t>(1, report.trials));
+    return weight * std::max(gain_ns(), 0.01 * search->best_ns()) /
+           (std::max(1e-3, trial_seconds) * static_cast<double>(1 + search->stale_rounds()));
   }
 };
 

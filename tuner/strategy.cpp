@@ -4,7 +4,9 @@
 #include <array>
 #include <cmath>
 
+#include "ir/canonical.h"
 #include "ir/support/check.h"
+#include "ir/support/hash.h"
 #include "schedules/apply.h"
 
 namespace tunesmith::tuner {
@@ -38,17 +40,20 @@ std::unique_ptr<Strategy> make_strategy(std::string_view name, schedules::Space 
 }
 
 Strategy::Strategy(schedules::Space space, std::uint64_t seed, std::shared_ptr<const CostModel> model)
-    : space_(std::move(space)), rng_(seed), model_(std::move(model)) {}
+    : space_(std::move(space)),
+      kernel_(hash64(ir::canonical_text(space_.kernel()))),
+      rng_(seed),
+      model_(std::move(model)) {}
 
 Sample Strategy::sample_of(const ir::LoopNest& nest, const schedules::AnalyticCost& cost) const {
-  return {model_->features(nest, cost, space_.machine(), space_.threads()), cost.time_ns};
+  return {model_->features(nest, cost, space_.machine(), space_.threads()), cost.time_ns, kernel_};
 }
 
 void Strategy::record(const std::string& text, double ns) {
   Known& known = known_[text];
   known.is_proposed = true;
-  if (!std::isfinite(ns)) return;
-  if (!std::isfinite(known.ns)) order_.push_back(text);
+  if (std::isfinite(ns) && !std::isfinite(known.ns)) order_.push_back(text);
+  if (!std::isfinite(ns)) failures_.push_back(text);
   known.ns = std::min(known.ns, ns);
   if (!known.sample) {  // from an earlier session: training data
     const auto schedule = schedules::parse_schedule(text);
@@ -56,6 +61,7 @@ void Strategy::record(const std::string& text, double ns) {
       if (const auto nest = schedules::apply(space_.kernel(), *schedule))
         known.sample = sample_of(*nest, schedules::analytic_cost(*nest, space_.machine(), space_.threads()));
   }
+  if (!std::isfinite(ns)) return;
   // Equal times are broken by the text, so that two tunings of one workload agree.
   if (known.ns < best_ns_ || (known.ns == best_ns_ && text < best_text_)) {
     best_ns_ = known.ns;
@@ -136,10 +142,6 @@ double Strategy::time_of(const schedules::Candidate& candidate) const {
   return it == known_.end() ? std::numeric_limits<double>::infinity() : it->second.ns;
 }
 
-void Strategy::expect(double predicted_ns) {
-  if (std::isfinite(best_ns_)) expected_gain_ = std::clamp(1 - predicted_ns / best_ns_, 0.0, 1.0);
-}
-
 std::vector<TrainingRow> Strategy::training_rows() const {
   std::vector<TrainingRow> rows;
   for (const std::string& text : order_) {
@@ -147,6 +149,9 @@ std::vector<TrainingRow> Strategy::training_rows() const {
     if (!known.sample || known.sample->analytic_ns <= 0) continue;
     rows.push_back({*known.sample, known.ns, best_ns_ / known.ns});
   }
+  for (const std::string& text : failures_)
+    if (const Known& known = known_.at(text); known.sample && !std::isfinite(known.ns))
+      rows.push_back({*known.sample, known.ns, 0});
   return rows;
 }
 

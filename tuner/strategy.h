@@ -50,12 +50,12 @@ class Strategy {
   /// How many proposals to ask for at once: what is learned from them counts from the next batch on.
   virtual std::size_t batch_size() const { return 8; }
 
-  /// Everything that measured ok, as training data.
+  /// Everything that was measured, failures included, as training data.
   std::vector<TrainingRow> training_rows() const;
 
   double best_ns() const { return best_ns_; }  // infinite before the first good result
   const std::string& best_text() const { return best_text_; }
-  /// Predicted gain of the best candidate of the last propose() over the best measured one, as a fraction.
+  /// Gain over the best measured candidate that the last propose() expects of its best one, as a fraction.
   double expected_gain() const { return expected_gain_; }
   /// Batches since the best result changed.
   std::int64_t stale_rounds() const { return stale_rounds_; }
@@ -65,7 +65,6 @@ class Strategy {
     Proposal proposal;
     std::optional<schedules::Candidate> candidate;  // none for seeds
     Sample sample;
-    double score = 0;
   };
 
   /// Adds proposals until there are `count`, or none is left.
@@ -83,8 +82,8 @@ class Strategy {
   std::size_t recognised() const { return recognised_; }
   /// Time of a candidate that was taken; infinite while it has none.
   double time_of(const schedules::Candidate& candidate) const;
-  /// Sets expected_gain() from a predicted time.
-  void expect(double predicted_ns);
+  /// Sets expected_gain().
+  void expect(double gain) { expected_gain_ = gain; }
 
   const CostModel& model() const { return *model_; }
   Rng& rng() { return rng_; }
@@ -97,11 +96,13 @@ class Strategy {
     std::optional<Sample> sample;
   };
   schedules::Space space_;
+  std::uint64_t kernel_;  // Sample::kernel
   Rng rng_;
   std::shared_ptr<const CostModel> model_;
   std::deque<schedules::Schedule> seeds_;
   std::unordered_map<std::string, Known> known_;  // by schedule text
   std::vector<std::string> order_;                // texts with a good result, in the order recorded
+  std::vector<std::string> failures_;             // texts that failed, likewise
   double best_ns_ = std::numeric_limits<double>::infinity();
   std::string best_text_;
   double expected_gain_ = 1;

@@ -78,6 +78,39 @@ TEST(CostModel, FewRowsGiveTheirMean) {
   EXPECT_DOUBLE_EQ(make_cost_model("analytic", 1)->predict(query)[0].log_ns, base);
 }
 
+/// The times of two kernels, one of which the analytic model takes for five times as fast as it is.
+TEST(CostModel, KernelsAreComparedWithThemselvesOnly) {
+  auto rows = synthetic_rows(300, 8);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].sample.kernel = i % 2;
+    if (i % 2 == 1) rows[i].ns *= 5;
+  }
+  auto model = make_cost_model("xgboost", 5);
+  model->train(std::span(rows).first(200));
+  EXPECT_LT(mean_error(*model, {rows.begin() + 200, rows.end()}), 0.3);
+}
+
+TEST(CostModel, TellsWhatFails) {
+  auto rows = synthetic_rows(300, 9);
+  auto fails = [](const Sample& sample) { return sample.features[3] > 0.8F; };
+  for (TrainingRow& row : rows)
+    if (fails(row.sample)) row.ns = std::numeric_limits<double>::infinity();
+  const std::span<const TrainingRow> train = std::span(rows).first(200);
+  const std::vector<TrainingRow> held_out(rows.begin() + 200, rows.end());
+  auto model = make_cost_model("xgboost", 5), copy = make_cost_model("xgboost", 5);
+  model->train(train);
+  ASSERT_TRUE(copy->load(model->save()));
+  for (const auto& learned : {model.get(), copy.get()}) {
+    const auto predictions = learned->predict(samples_of(held_out));
+    int right = 0;
+    for (std::size_t i = 0; i < held_out.size(); ++i)
+      right += (predictions[i].validity < 0.5) == fails(held_out[i].sample);
+    EXPECT_GE(right, 95);
+  }
+  model->train(std::span(train).first(0));
+  EXPECT_EQ(model->predict(samples_of(held_out))[0].validity, 1);
+}
+
 TEST(CostModel, OnlyTheLearnedOneStoresAnything) {
   for (std::string_view name : cost_model_names()) {
     const auto model = make_cost_model(name, 1);

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "schedules/space.h"
 #include "tests/tuner/session_testing.h"
 #include "tuner/history.h"
@@ -71,6 +74,22 @@ TEST_F(PastRows, AreWhatWasMeasuredAndWorked) {
   for (const TrainingRow& row : rows) EXPECT_GT(row.sample.analytic_ns, 0);
   model_->train(rows);
   EXPECT_EQ(past_rows(environment_, *model_, 2).size(), 2u);
+}
+
+TEST_F(PastRows, OfFailuresAreOfThisCompilerOnly) {
+  measure(environment_, 5);
+  const cache::Record worked = records(environment_)[0];
+  cache::Record failed = worked;
+  failed.status = cache::Status::wrong;
+  failed.median_ns = 0;
+  failed.created_us += 1;
+  ASSERT_TRUE(environment_.store->put(std::span(&failed, 1)));
+  const auto rows = past_rows(environment_, *model_);
+  ASSERT_EQ(rows.size(), 6u);
+  EXPECT_EQ(std::ranges::count_if(rows, [](const TrainingRow& row) { return std::isinf(row.ns); }), 1);
+  failed.toolchain = "another compiler";
+  ASSERT_TRUE(environment_.store->put(std::span(&failed, 1)));
+  EXPECT_EQ(past_rows(environment_, *model_).size(), 6u);
 }
 
 TEST_F(PastRows, LeaveOutOtherThreadCounts) {

@@ -103,7 +103,10 @@ TEST_P(EachStrategy, FailuresAreRememberedAndNeverBest) {
   EXPECT_TRUE(std::isinf(search->best_ns()));
   search->record(batch[1].text, 500);
   EXPECT_EQ(search->best_text(), batch[1].text);
-  EXPECT_EQ(search->training_rows().size(), 1u);
+  const std::vector<TrainingRow> rows = search->training_rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].ns, 500);
+  EXPECT_TRUE(std::isinf(rows[1].ns));
 }
 
 TEST_P(EachStrategy, SeedsComeFirst) {
@@ -122,6 +125,24 @@ TEST(GuidedStrategy, BeginsWithTheDefault) {
   const schedules::Space space = space_of(96, 80, 64);
   const auto search = make_strategy("guided", space_of(96, 80, 64), 9, make_cost_model("xgboost", 9));
   EXPECT_EQ(search->propose(1).at(0).text, schedules::print_schedule(space.to_schedule(space.default_candidate())));
+}
+
+/// A machine on which candidates with many live registers crash.
+TEST(GuidedStrategy, LearnsWhatFails) {
+  const std::shared_ptr<CostModel> model = make_cost_model("xgboost", 1);
+  const auto search = make_strategy("guided", space_of(96, 80, 64), 1, model);
+  constexpr int rounds = 16;
+  int early = 0, late = 0;
+  for (int round = 0; round < rounds; ++round) {
+    for (const Proposal& proposal : search->propose(8)) {
+      const bool fails = proposal.cost.live_registers > 12;
+      search->record(proposal.text, fails ? std::numeric_limits<double>::infinity() : fake_time(proposal));
+      (round < rounds / 2 ? early : late) += fails;
+    }
+    model->train(search->training_rows());
+  }
+  EXPECT_GE(early, 8) << "else nothing can be learned";
+  EXPECT_LE(late, early / 3);
 }
 
 /// Looks at one candidate only, and says what it knows.

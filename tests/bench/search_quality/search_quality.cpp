@@ -19,6 +19,7 @@
 
 #include "ir/canonical.h"
 #include "ir/support/error.h"
+#include "ir/support/hash.h"
 #include "ir/support/rng.h"
 #include "ir/support/whole_file.h"
 #include "tests/bench/search_quality/contest.h"
@@ -213,7 +214,7 @@ class Quality {
       const auto cost = schedules::analytic_cost(nest, space.machine(), space.threads());
       for (const char* name : judged_models) {
         const auto features = tuner::make_cost_model(name, 1)->features(nest, cost, space.machine(), space.threads());
-        rows_[name][workload].push_back({{features, cost.time_ns}, ns, best / ns});
+        rows_[name][workload].push_back({{features, cost.time_ns, hash64(workload)}, ns, best / ns});
       }
     }
   }
