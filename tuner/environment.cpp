@@ -16,7 +16,7 @@ std::string Environment::toolchain_text() const {
 }
 
 std::string Environment::protocol_text() const {
-  return fmt::format("timer=steady\ncache=warm\ndata={}\nthreads={}\n", test_data_version, threads);
+  return fmt::format("timer=steady\ncache={}\ndata={}\nthreads={}\n", cold ? "cold" : "warm", test_data_version, threads);
 }
 
 schedules::Machine Environment::machine() const {

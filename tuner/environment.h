@@ -21,6 +21,7 @@ struct Environment {
   std::shared_ptr<const codegen::Backend> backend;
   std::shared_ptr<cache::Store> store;  // null: nothing is remembered
   std::int32_t threads = 1;             // that a kernel may use
+  bool cold = false;  // candidates are timed with empty caches; else with what their last run left there
 
   std::string target_text() const;
   std::string toolchain_text() const;  // schedule language, code generator, LLVM

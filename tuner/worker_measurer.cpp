@@ -31,6 +31,8 @@ constexpr double hang_ratio = 20;           // of the best time, beyond the time
 constexpr double reference_hang_ratio = 2;  // of the reference's time, where nothing better is known
 constexpr int attempts_when_killed = 2;
 constexpr double give_up_ratio = 2;  // candidates this much slower than the incumbent are not timed on
+constexpr double evicted_caches = 2;         // of the last cache's size are written to empty it
+constexpr double evict_seconds = 1e-9;       // for a byte, with patience
 constexpr double near_ratio = 1.05;  // of the incumbent's time: candidates whose best sample is below are raced
 constexpr std::uint64_t data_seed = 20;
 
@@ -171,9 +173,10 @@ class WorkerMeasurer final : public Measurer {
     keep_outputs();
     poison_outputs(Poison::zeros);  // each run must write all of them
     TimeRequest request;
-    request.max_seconds = std::clamp(*first * 30e-9, 0.01, 0.3);
+    request.evict_bytes = evict_bytes();
+    request.max_seconds = std::clamp(*first * 30e-9, 0.01, 0.3) + eviction_seconds(request.max_samples);
     request.give_up_ns = incumbent_ ? incumbent_->ns * give_up_ratio : 0;
-    const auto samples = client_.time(request, slowest_seconds + 10 * request.max_seconds + *first * 40e-9);
+    const auto samples = client_.time(request, slowest_seconds + 10 * request.max_seconds + 4 * eviction_seconds(request.max_samples) + *first * 40e-9);
     if (!samples) return fail(samples.error());
     // Threads that interfere, or a state that outlives a run, show in later runs only.
     if (outputs_changed())
@@ -184,6 +187,17 @@ class WorkerMeasurer final : public Measurer {
     if (comes_near(*samples))
       if (auto raced = race(request, result); !raced) return fail(raced.error());
     return result;
+  }
+
+  /// Written before each sample.
+  std::int64_t evict_bytes() const {
+    if (!environment_.cold) return 0;
+    const codegen::CpuTarget& target = environment_.target;
+    return static_cast<std::int64_t>(
+        evicted_caches * static_cast<double>(std::max<std::int64_t>({target.l3_bytes, target.l2_bytes * target.cores, 1 << 20})));
+  }
+  double eviction_seconds(std::int32_t samples) const {
+    return evict_seconds * static_cast<double>(evict_bytes()) * static_cast<double>(samples) / 4;
   }
 
   /// For a load or a run.
@@ -211,7 +225,8 @@ class WorkerMeasurer final : public Measurer {
     double seconds_left = request.max_seconds;
     for (const std::size_t look : race_looks) {
       request.max_samples = static_cast<std::int32_t>(look - ratios.size());
-      const double pairs_seconds = 2e-9 * (incumbent_->ns + result.median_ns) * static_cast<double>(request.max_samples);
+      const double pairs_seconds = 2e-9 * (incumbent_->ns + result.median_ns) * static_cast<double>(request.max_samples) +
+                                   2 * eviction_seconds(request.max_samples);
       request.max_seconds = ratios.empty() ? std::max(seconds_left, pairs_seconds) : seconds_left;
       const auto start = std::chrono::steady_clock::now();
       const auto times = client_.race(request, timeout_seconds_ + request.max_seconds + hang_ratio * pairs_seconds);

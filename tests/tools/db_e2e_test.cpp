@@ -129,6 +129,16 @@ TEST_F(Db, RetractedRecordsAreNeverServedAgain) {
   expect_refused("db retract " + best + " --reason x " + db("missing.db"), "missing.db");
 }
 
+TEST_F(Db, WhatWasTunedForEmptyCachesIsServedThere) {
+  tune("tuning.db", "--trials 3 --cold");
+  for (const Json& record : list()) EXPECT_NE(record["protocol"].get<std::string>().find("cache=cold"), std::string::npos);
+  EXPECT_EQ(served(), "stale") << "better than nothing";
+  EXPECT_EQ(json("run " + small + " --threads 1 --cold " + db())["kernels"].begin().key(), "tuned");
+  share();
+  EXPECT_EQ(json("db promote --threads 1 --cold " + db("other.db"))["promoted"], 1);
+  EXPECT_EQ(json("run " + small + " --threads 1 --cold " + db("other.db"))["kernels"].begin().key(), "tuned");
+}
+
 TEST_F(Db, PruneSaysWhatGoesAndSparesTheBest) {
   tune("tuning.db", "--trials 8");
   const std::vector<Json> before = list();

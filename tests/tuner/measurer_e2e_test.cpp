@@ -44,6 +44,24 @@ TEST_F(MeasurerTest, WhatComesNearTheIncumbentIsRacedAgainstIt) {
   EXPECT_GE(raced->samples, 6);
 }
 
+TEST_F(MeasurerTest, EmptyCachesTakeLonger) {
+  const codegen::Object object = compile(default_schedule());
+  const auto warm = measurer_->measure(object);
+  Environment cold_environment = environment_;
+  cold_environment.cold = true;
+  const auto cold_measurer = make_worker_measurer(cold_environment, *find_worker(), {});
+  ASSERT_TRUE(cold_measurer->begin_kernel(kernel_));
+  const auto cold = cold_measurer->measure(object);
+  ASSERT_TRUE(warm && warm->ok() && cold && cold->ok());
+  EXPECT_GT(cold->median_ns, warm->median_ns);
+  EXPECT_GE(cold->samples, 3);
+  // Both sides of a race find them empty.
+  cold_measurer->set_incumbent(object, cold->median_ns);
+  const auto raced = cold_measurer->measure(object);
+  ASSERT_TRUE(raced && raced->ok());
+  EXPECT_GT(raced->median_ns, warm->median_ns);
+}
+
 TEST_F(MeasurerTest, ASlowerCandidateLosesTheRace) {
   measurer_->set_incumbent(compile(default_schedule()), 3e6);
   const auto slow = measurer_->measure(compile(""));  // no step at all: scalar

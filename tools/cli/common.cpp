@@ -84,9 +84,15 @@ void add_environment_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--target", options.target, "what to run on: cpu")
       ->type_name("TARGET")
       ->capture_default_str();
+  add_timing_options(command, options);
+}
+
+void add_timing_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "threads a kernel may use (default: one a physical core)")
       ->type_name("N")
       ->check(CLI::Range(1, 4096));
+  command.add_flag("--cold", options.cold,
+                   "tune kernels for empty caches, and prefer those tuned so (default: for what their last run left there)");
 }
 
 void add_model_options(CLI::App& command, CommonOptions& options) {
@@ -136,7 +142,9 @@ tuner::Environment open_environment(const CommonOptions& options, DatabaseUse us
     store = value_or_throw(cache::open_sqlite(
         path, use == DatabaseUse::write ? cache::OpenMode::read_write : cache::OpenMode::read_only));
   }
-  return value_or_throw(tuner::host_environment(options.threads, std::move(store)));
+  tuner::Environment environment = value_or_throw(tuner::host_environment(options.threads, std::move(store)));
+  environment.cold = options.cold;
+  return environment;
 }
 
 void note_missing_database(const CommonOptions& options) {

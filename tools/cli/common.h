@@ -43,6 +43,7 @@ struct CommonOptions {
   std::string json;  // FILE or "-"; empty: none
   std::string target = "cpu";
   std::int32_t threads = 0;         // 0: one a physical core
+  bool cold = false;                // kernels are timed with empty caches
   std::vector<std::string> shapes;  // NAME=AxBxC, binds a model's dynamic dimensions
   bool fast = false;
   std::vector<std::string> workloads;  // models, operators, @FILE
@@ -51,8 +52,10 @@ struct CommonOptions {
   std::string model_folder = ".";
 };
 void add_database_option(CLI::App& command, CommonOptions& options);
-/// --db, --target, --threads.
+/// --db, --target, and the timing options.
 void add_environment_options(CLI::App& command, CommonOptions& options);
+/// --threads, --cold.
+void add_timing_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
 void add_json_option(CLI::App& command, CommonOptions& options);
 /// WORKLOAD… and --suite, of which at least one must be given.

@@ -340,11 +340,7 @@ void add_promote(CLI::App& db, Action& action) {
       ->type_name("K")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  command
-      .add_option("--threads", options->common.threads,
-                  "threads a kernel may use (default: one a physical core)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 4096));
+  add_timing_options(command, options->common);
   command.add_flag("--dry-run", options->dry_run, "say which records would be measured");
   command.footer(
       "Imported records only seed searches. Promotion replays the schedule, compiles it, runs it in a "

@@ -15,6 +15,7 @@
 
 #include "codegen/backend.h"
 #include "codegen/threads/pool.h"
+#include "tuner/worker/cache_eviction.h"
 #include "tuner/worker/guarded_memory.h"
 #include "tuner/worker/protocol.h"
 #include "tuner/worker/speed_probe.h"
@@ -141,6 +142,7 @@ class Worker {
   }
 
   static std::int64_t repeats_for(const TimeRequest& request, double warm_ns) {
+    if (request.evict_bytes > 0) return 1;
     return static_cast<std::int64_t>(std::clamp(request.min_sample_ns / std::max(warm_ns, 1.0), 1.0, 1e5));
   }
 
@@ -152,6 +154,7 @@ class Worker {
     std::vector<double> samples, undisturbed;
     bool was_at_full_speed = speed_.is_at_full_speed();
     while (static_cast<std::int32_t>(undisturbed.size()) < request->max_samples) {
+      eviction_.evict(request->evict_bytes);
       samples.push_back(candidate_->sample(repeats));
       const bool is_at_full_speed = speed_.is_at_full_speed();
       if (was_at_full_speed && is_at_full_speed) undisturbed.push_back(samples.back());
@@ -172,8 +175,10 @@ class Worker {
     std::vector<double> samples;
     for (std::int32_t pair = 0; pair < request->max_samples; ++pair) {
       double times[2];
-      for (const int side : {pair % 2, 1 - pair % 2})
+      for (const int side : {pair % 2, 1 - pair % 2}) {
+        eviction_.evict(request->evict_bytes);
         times[side] = (side == 0 ? incumbent_ : candidate_)->sample(repeats);
+      }
       samples.insert(samples.end(), std::begin(times), std::end(times));
       if (ns_since(start) > request->max_seconds * 1e9) break;
     }
@@ -194,6 +199,7 @@ class Worker {
   std::unique_ptr<Program> candidate_;
   std::unique_ptr<Program> incumbent_;
   SpeedProbe speed_;
+  CacheEviction eviction_;
 };
 
 /// What candidates do must not reach further than this process.
