@@ -1,12 +1,23 @@
 // Several tuning processes on one database, and one that is killed: nothing is lost, nothing repeated.
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <thread>
 
+#include "ir/support/rng.h"
 #include "tests/tools/cli_testing.h"
 
 namespace tunesmith::tools::testing {
 namespace {
+
+/// TUNESMITH_SEED and TUNESMITH_TEST_COUNT, where they are given.
+std::pair<std::uint64_t, std::size_t> seed_and_count(std::size_t usual_count) {
+  const char* seed = std::getenv("TUNESMITH_SEED");
+  const char* count = std::getenv("TUNESMITH_TEST_COUNT");
+  return {seed != nullptr ? std::strtoull(seed, nullptr, 10) : 1,
+          count != nullptr ? std::strtoull(count, nullptr, 10) : usual_count};
+}
 
 class TuneProcesses : public Cli {
  protected:
@@ -37,6 +48,11 @@ class TuneProcesses : public Cli {
     std::string words = "tune --threads 1 " + db() + " " + more;
     for (const std::string& op : operators()) words += " " + op;
     return words;
+  }
+  static std::vector<pid_t> children(pid_t parent) {
+    const std::string id = std::to_string(parent);
+    std::ifstream file("/proc/" + id + "/task/" + id + "/children");
+    return {std::istream_iterator<pid_t>(file), {}};
   }
   static bool runs(pid_t child) {
     siginfo_t info{};
@@ -92,6 +108,39 @@ TEST_F(TuneProcesses, AKilledSessionIsGoneOnWithAndRepeatsNothing) {
   EXPECT_TRUE(std::ranges::includes(std::set(all.begin(), all.end()), std::set(kept.begin(), kept.end())));
   EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size()) << "something was measured twice";
   EXPECT_EQ(json("db check " + db())["damaged"], 0);
+}
+
+/// The session or its worker at a random moment, over and over on one database.
+TEST_F(TuneProcesses, KillsAtAnyMomentLoseNothingThatWasKept) {
+  const auto [seed, count] = seed_and_count(8);
+  SCOPED_TRACE("TUNESMITH_SEED=" + std::to_string(seed));
+  Rng rng(seed);
+  std::set<std::string> kept;
+  for (std::size_t i = 0; i < count; ++i) {
+    const pid_t session = start({"--trials", "100000", "--seed", std::to_string(i)});
+    std::this_thread::sleep_for(std::chrono::milliseconds(rng.between(1, 700)));
+    const std::vector<pid_t> workers = children(session);
+    if (i % 2 == 0)
+      for (const pid_t worker : workers) ::kill(worker, SIGKILL);
+    if (i % 4 == 0) {  // it gets over the death of its worker, and ends when it is asked to
+      std::this_thread::sleep_for(std::chrono::milliseconds(rng.between(1, 300)));
+      EXPECT_TRUE(runs(session)) << i << '\n' << read_file(path("log"));
+      ::kill(session, SIGINT);
+      const int code = wait(session);
+      EXPECT_TRUE(code == 130 || code == 0 || code == -SIGINT) << i << ": " << code << '\n' << read_file(path("log"));
+    } else {
+      ::kill(session, SIGKILL);
+      EXPECT_EQ(wait(session), -SIGKILL) << i << '\n' << read_file(path("log"));
+    }
+    const std::vector<std::string> now = tried();
+    const std::set<std::string> all(now.begin(), now.end());
+    EXPECT_EQ(all.size(), now.size()) << i << ": something was measured twice";
+    EXPECT_TRUE(std::ranges::includes(all, kept)) << i;
+    kept = all;
+  }
+  EXPECT_EQ(json("db check " + db())["damaged"], 0);
+  EXPECT_FALSE(kept.empty());
+  EXPECT_GT(json(tune_all("--trials " + std::to_string(kept.size() + 4)))["trials"], 0) << "it goes on";
 }
 
 TEST_F(TuneProcesses, AKillWhileTheDatabaseIsMadeLeavesAUsableOne) {
