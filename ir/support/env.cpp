@@ -25,6 +25,7 @@ constexpr std::array variables = {
     EnvVariable{"TUNESMITH_PYTHON", "PATH",
                 "Python with numpy, onnx and onnxruntime for `bench --against onnxruntime`; the default is "
                 "python3"},
+    EnvVariable{"TUNESMITH_NVRTC", "PATH", "CUDA's run-time compiler (libnvrtc.so) to use in place of the one that is found"},
     EnvVariable{"TUNESMITH_SEED", "N", "seed of the property tests, as printed by a failure"},
 };
 

@@ -205,6 +205,17 @@ TEST_F(Cli, ExplainWritesAPageForWhatWasNeverMeasured) {
   EXPECT_NE(read_file(path("page.html")).find("0 of 1"), std::string::npos);
 }
 
+TEST_F(Cli, DevicesSayWhatIsMissingOfCuda) {
+  ::setenv("TUNESMITH_NVRTC", "/nowhere/libnvrtc.so", 1);
+  const Json devices = json("devices --threads 1");
+  const std::string text = run("devices --threads 1").out;
+  ::unsetenv("TUNESMITH_NVRTC");
+  EXPECT_TRUE(devices["gpu_compilers"].empty());
+  ASSERT_FALSE(devices["missing"].empty());
+  EXPECT_NE(devices["missing"][0].get<std::string>().find("/nowhere/libnvrtc.so"), std::string::npos);
+  EXPECT_NE(text.find("set TUNESMITH_NVRTC"), std::string::npos) << text;
+}
+
 TEST_F(Cli, DevicesAndBenchReportMeasuredLimits) {
   const Json devices = Json::parse(run("devices --threads 1 --json -").out);
   EXPECT_GT(devices["devices"][0]["peak_gflops"], 0);
