@@ -33,7 +33,7 @@ double expected_improvement(const Prediction& prediction, double log_best_ns) {
 class GuidedStrategy final : public Strategy {
  public:
   GuidedStrategy(schedules::Space space, std::uint64_t seed, std::shared_ptr<const CostModel> model)
-      : Strategy(std::move(space), seed, std::move(model)), initial_{this->space().default_candidate()} {
+      : Strategy(std::move(space), seed, std::move(model)), initial_{default_candidate()} {
     for (schedules::RankedCandidate& ranked : this->space().class_representatives(class_limit))
       initial_.push_back(std::move(ranked.candidate));
   }
@@ -41,7 +41,7 @@ class GuidedStrategy final : public Strategy {
  protected:
   void fill(std::size_t count, std::vector<Proposal>& out) override {
     for (; out.size() < count && !initial_.empty(); initial_.pop_front())
-      if (auto entry = make_entry(initial_.front())) take(std::move(*entry), out);
+      if (auto entry = make_entry(initial_.front()); entry && !is_hopeless(*entry)) take(std::move(*entry), out);
     if (out.empty()) fill_ranked(count, out);
   }
 

@@ -31,7 +31,7 @@ class Measurer {
   /// Makes inputs and the reference for the kernel that the next candidates belong to; there is no incumbent. The error
   /// says why this kernel cannot be measured here.
   virtual Expected<void, Error> begin_kernel(const ir::Kernel& kernel) = 0;
-  /// The best so far of this kernel and its time. A candidate twice as slow is not timed to the end; one that comes near
+  /// The best so far of this kernel and its time. A candidate that is clearly slower is not timed to the end; one that comes near
   /// is raced against it.
   virtual void set_incumbent(const codegen::Object& object, double ns) = 0;
   /// Verifies, times, and verifies that the result did not change. After a race the time is the incumbent's times the

@@ -146,8 +146,7 @@ class Session {
     state.search =
         make_strategy(options_.strategy, schedules::make_cpu_space(kernel, environment_.machine(), environment_.threads),
                       options_.seed, model_);
-    const schedules::Space& space = state.search->space();
-    state.default_text = schedules::print_schedule(space.to_schedule(space.default_candidate()));
+    state.default_text = schedules::print_schedule(state.search->space().to_schedule(state.search->default_candidate()));
     for (const KnownSchedule& known : history_.known(kernel)) {
       state.search->record(known.schedule, known.measurement.ok() ? known.measurement.median_ns
                                                                   : std::numeric_limits<double>::infinity());

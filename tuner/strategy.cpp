@@ -41,6 +41,7 @@ std::unique_ptr<Strategy> make_strategy(std::string_view name, schedules::Space 
 
 Strategy::Strategy(schedules::Space space, std::uint64_t seed, std::shared_ptr<const CostModel> model)
     : space_(std::move(space)),
+      default_(space_.default_candidate()),
       kernel_(hash64(ir::canonical_text(space_.kernel()))),
       rng_(seed),
       model_(std::move(model)) {}
@@ -98,6 +99,15 @@ std::optional<Strategy::Entry> Strategy::make_entry(const schedules::Candidate& 
   return entry;
 }
 
+bool Strategy::is_hopeless(const Entry& entry) {
+  if (!default_estimate_ns_) {
+    const auto nest = schedules::apply(space_.kernel(), space_.to_schedule(default_));
+    default_estimate_ns_ = nest ? schedules::analytic_cost(*nest, space_.machine(), space_.threads()).time_ns
+                                : std::numeric_limits<double>::infinity();
+  }
+  return entry.proposal.cost.time_ns > hopeless_ratio * *default_estimate_ns_;
+}
+
 void Strategy::take(Entry&& entry, std::vector<Proposal>& out) {
   Known& known = known_[entry.proposal.text];
   known.is_proposed = true;
@@ -107,7 +117,7 @@ void Strategy::take(Entry&& entry, std::vector<Proposal>& out) {
 }
 
 std::optional<Proposal> Strategy::propose_default() {
-  auto entry = make_entry(space_.default_candidate());
+  auto entry = make_entry(default_);
   if (!entry) return std::nullopt;
   std::vector<Proposal> out;
   take(std::move(*entry), out);
@@ -119,7 +129,7 @@ std::vector<Proposal> Strategy::propose(std::size_t count) {
   improved_ = false;
   std::vector<Proposal> out;
   for (; out.size() < count && !seeds_.empty(); seeds_.pop_front())
-    if (auto entry = make_entry(seeds_.front())) take(std::move(*entry), out);
+    if (auto entry = make_entry(seeds_.front()); entry && !is_hopeless(*entry)) take(std::move(*entry), out);
   fill(count, out);
   return out;
 }

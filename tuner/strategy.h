@@ -37,8 +37,11 @@ class Strategy {
   Strategy& operator=(const Strategy&) = delete;
 
   const schedules::Space& space() const { return space_; }
+  /// space().default_candidate(), found once.
+  const schedules::Candidate& default_candidate() const { return default_; }
 
-  /// A schedule to try early, e.g. from a similar kernel. Ignored when it does not apply.
+  /// A schedule to try early, e.g. from a similar kernel. Ignored when it does not apply, or when the analytic model takes it
+  /// for `hopeless_ratio` times as slow as the default: what is that slow may take seconds to compile, too.
   void add_seed(const schedules::Schedule& schedule) { seeds_.push_back(schedule); }
   /// A result of an earlier session or of a proposal; `ns` is infinite for failures. Never proposed again.
   void record(const std::string& schedule_text, double ns);
@@ -70,6 +73,9 @@ class Strategy {
   /// Adds proposals until there are `count`, or none is left.
   virtual void fill(std::size_t count, std::vector<Proposal>& out) = 0;
 
+  /// Whether the analytic model takes it for too slow to be worth a trial at the beginning, when nothing else is known.
+  bool is_hopeless(const Entry& entry);
+
   /// nullopt: it was proposed before, or does not apply. A result of an earlier session is recognised by it: its candidate
   /// is known from then on.
   std::optional<Entry> make_entry(const schedules::Candidate& candidate);
@@ -95,7 +101,11 @@ class Strategy {
     std::optional<schedules::Candidate> candidate;
     std::optional<Sample> sample;
   };
+  static constexpr double hopeless_ratio = 3;
+
   schedules::Space space_;
+  schedules::Candidate default_;
+  std::optional<double> default_estimate_ns_;
   std::uint64_t kernel_;  // Sample::kernel
   Rng rng_;
   std::shared_ptr<const CostModel> model_;

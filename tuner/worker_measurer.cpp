@@ -30,7 +30,8 @@ constexpr double reference_timeout_seconds = 300;
 constexpr double hang_ratio = 20;           // of the best time, beyond the timeout
 constexpr double reference_hang_ratio = 2;  // of the reference's time, where nothing better is known
 constexpr int attempts_when_killed = 2;
-constexpr double give_up_ratio = 2;  // candidates this much slower than the incumbent are not timed on
+constexpr double give_up_ratio = 2;  // candidates this much slower than the incumbent are hardly timed,
+constexpr double lost_ratio = 1.15;  // and those this much slower not for long
 constexpr double evicted_caches = 2;         // of the last cache's size are written to empty it
 constexpr double evict_seconds = 1e-9;       // for a byte, with patience
 constexpr double near_ratio = 1.05;  // of the incumbent's time: candidates whose best sample is below are raced
@@ -176,6 +177,7 @@ class WorkerMeasurer final : public Measurer {
     request.evict_bytes = evict_bytes();
     request.max_seconds = std::clamp(*first * 30e-9, 0.01, 0.3) + eviction_seconds(request.max_samples);
     request.give_up_ns = incumbent_ ? incumbent_->ns * give_up_ratio : 0;
+    request.lost_ns = incumbent_ ? incumbent_->ns * lost_ratio : 0;
     const auto samples = client_.time(request, slowest_seconds + 10 * request.max_seconds + 4 * eviction_seconds(request.max_samples) + *first * 40e-9);
     if (!samples) return fail(samples.error());
     // Threads that interfere, or a state that outlives a run, show in later runs only.

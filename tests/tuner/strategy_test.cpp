@@ -121,6 +121,18 @@ TEST_P(EachStrategy, SeedsComeFirst) {
   EXPECT_EQ(proposals[0].text, batch[2].text);
 }
 
+TEST(GuidedStrategy, PassesOverWhatTheModelTakesForHopeless) {
+  const schedules::Space space = space_of(96, 80, 64);
+  const auto search = make_strategy("guided", space_of(96, 80, 64), 9, make_cost_model("analytic", 9));
+  search->add_seed({});  // no step at all: scalar
+  double default_ns = 0;
+  for (const Proposal& proposal : search->propose(12)) {
+    if (default_ns == 0) default_ns = proposal.cost.time_ns;
+    EXPECT_FALSE(proposal.text.empty());
+    EXPECT_LE(proposal.cost.time_ns, 3 * default_ns) << proposal.text;
+  }
+}
+
 TEST(GuidedStrategy, BeginsWithTheDefault) {
   const schedules::Space space = space_of(96, 80, 64);
   const auto search = make_strategy("guided", space_of(96, 80, 64), 9, make_cost_model("xgboost", 9));

@@ -66,6 +66,7 @@ struct TimeRequest {
   std::int32_t max_samples = 30;
   double min_sample_ns = 20e3;  // short kernels are repeated inside a sample
   double give_up_ns = 0;        // stop after two samples slower than this; 0: never
+  double lost_ns = 0;           // stop after five samples slower than this; 0: never
   std::int64_t evict_bytes = 0; // written and read before each sample, which is then one run; 0: the caches stay warm
 
   std::vector<std::byte> serialise() const;

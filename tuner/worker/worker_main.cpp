@@ -159,8 +159,9 @@ class Worker {
       const bool is_at_full_speed = speed_.is_at_full_speed();
       if (was_at_full_speed && is_at_full_speed) undisturbed.push_back(samples.back());
       was_at_full_speed = is_at_full_speed;
-      const bool slow = request->give_up_ns > 0 && samples.size() >= 2 &&
-                        *std::ranges::min_element(samples) > request->give_up_ns;
+      const double least = *std::ranges::min_element(samples);
+      const bool slow = (request->give_up_ns > 0 && samples.size() >= 2 && least > request->give_up_ns) ||
+                        (request->lost_ns > 0 && samples.size() >= 5 && least > request->lost_ns);
       if (slow || (samples.size() >= 3 && ns_since(start) > request->max_seconds * 1e9)) break;
     }
     reply(MessageType::timed, to_bytes(undisturbed.size() >= 3 ? undisturbed : samples));

@@ -79,7 +79,7 @@ struct Options {
   std::size_t trials = 128;
   std::uint64_t seeds = 5;
   std::string folder = "search_quality";
-  std::string only;
+  std::vector<std::string> only;
   std::vector<std::string> strategies;
 };
 
@@ -115,9 +115,13 @@ class Quality {
   /// `show` is called after each workload: an interrupted run has said what it knows.
   void run(const std::function<void(const Results&)>& show) {
     std::vector<Workload> chosen;
+    for (const std::string& part : options_.only)
+      if (std::ranges::none_of(workloads, [&](const Workload& workload) { return has(workload, part); }))
+        throw_user_error("--only {}: no workload has that in its text", part);
     for (const Workload& workload : workloads)
-      if (std::string_view(workload.text).find(options_.only) != std::string_view::npos) chosen.push_back(workload);
-    if (chosen.empty()) throw_user_error("--only {}: no workload has that in its text", options_.only);
+      if (options_.only.empty() ||
+          std::ranges::any_of(options_.only, [&](const std::string& part) { return has(workload, part); }))
+        chosen.push_back(workload);
     const Clock::time_point start = Clock::now();
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       const double left = options_.seconds - std::chrono::duration<double>(Clock::now() - start).count();
@@ -128,6 +132,9 @@ class Quality {
   }
 
  private:
+  static bool has(const Workload& workload, const std::string& part) {
+    return std::string_view(workload.text).find(part) != std::string_view::npos;
+  }
   bool takes_part(const Contestant& contestant) const {
     return options_.strategies.empty() || std::ranges::find(options_.strategies, contestant.name) != options_.strategies.end();
   }
@@ -300,7 +307,7 @@ int main(int argc, char** argv) {
   app.add_option("--trials", options.trials, "of each search")->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--seeds", options.seeds, "searches of each strategy and workload")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--folder", options.folder, "for the tables of measured times and the reports")->capture_default_str();
-  app.add_option("--only", options.only, "workloads that have this in their text");
+  app.add_option("--only", options.only, "workloads that have one of these in their text (default: all)");
   app.add_option("--strategy", options.strategies, "contestants (default: all)")->check(CLI::IsMember(bench::contestant_names()));
   CLI11_PARSE(app, argc, argv);
   try {
