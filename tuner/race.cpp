@@ -1,6 +1,7 @@
 #include "tuner/race.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -11,6 +12,7 @@ namespace tunesmith::tuner {
 namespace {
 
 constexpr double doubt = 0.05;  // of the interval, both sides together
+constexpr std::array<std::size_t, 4> looks = {6, 12, 24, 48};  // pairs of a turn
 
 /// How many values lie outside of the interval on each side: the largest k with P(Binomial(n, 1/2) < k) <= doubt / 2.
 std::size_t outside(std::size_t n) {
@@ -54,6 +56,30 @@ RaceResult judge_race(std::span<const double> log_ratios) {
   else if (result.low > 0)
     result.verdict = Verdict::slower;
   return result;
+}
+
+std::size_t Race::wanted() const {
+  const auto next = std::ranges::find_if(looks, [&](std::size_t look) { return look > turn().size(); });
+  return over_ ? 0 : *next - turn().size();
+}
+
+void Race::add(std::span<const double> log_ratios) {
+  TS_CHECK(!over_ && log_ratios.size() <= wanted(), "pairs that nobody asked for");
+  const bool no_time = log_ratios.size() < wanted();
+  log_ratios_.insert(log_ratios_.end(), log_ratios.begin(), log_ratios.end());
+  if (is_second_turn() && turn().empty()) {  // the first one stands
+    over_ = true;
+    return;
+  }
+  result_ = judge_race(turn());
+  if (result_.verdict == Verdict::faster && !is_second_turn())
+    second_turn_ = log_ratios_.size();
+  else
+    over_ = result_.verdict != Verdict::open || turn().size() == looks.back() || no_time;
+  // The first turn was sure, and this one leans to the same side.
+  if (over_ && is_second_turn() && result_.verdict == Verdict::open &&
+      result_.log_ratio < -tie_width / 2)
+    result_.verdict = Verdict::faster;
 }
 
 }  // namespace tunesmith::tuner

@@ -5,7 +5,6 @@
 // (order statistics; Conover, "Practical Nonparametric Statistics", 1999, section 3.2): outliers move neither.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,9 +29,30 @@ struct RaceResult {
 };
 
 inline constexpr double tie_width = 0.01;
-/// Pairs after which a race is looked at: few looks, so that the confidence holds.
-inline constexpr std::array<std::size_t, 4> race_looks = {6, 12, 24, 48};
-
 RaceResult judge_race(std::span<const double> log_ratios);
+
+/// One race, whoever runs the pairs. It is looked at a few times only, so that the confidence holds. Who is found to be
+/// faster must win a second turn, and that alone says by how much: the pairs that first told a winner are luckier than
+/// others, and the luck of a long row of winners would add up.
+class Race {
+ public:
+  /// Pairs to run next; 0: it is over.
+  std::size_t wanted() const;
+  /// ln(candidate / incumbent) of each. Fewer than wanted: there is no time for more.
+  void add(std::span<const double> log_ratios);
+  /// The candidate was found to be faster once.
+  bool is_second_turn() const { return second_turn_ > 0; }
+  RaceResult result() const { return result_; }
+  /// Of all pairs.
+  std::span<const double> log_ratios() const { return log_ratios_; }
+
+ private:
+  std::span<const double> turn() const { return log_ratios().subspan(second_turn_); }
+
+  std::vector<double> log_ratios_;
+  std::size_t second_turn_ = 0;  // where it begins
+  bool over_ = false;
+  RaceResult result_;
+};
 
 }  // namespace tunesmith::tuner

@@ -221,26 +221,32 @@ class WorkerMeasurer final : public Measurer {
 
   /// Puts the outcome into `result`.
   Expected<void, WorkerFailure> race(TimeRequest request, Measurement& result) {
-    std::vector<double> ratios;
-    RaceResult outcome;
-    // As long as timing alone may take, but for the first look, without which there is no outcome.
+    Race pairs;
+    // As long as timing alone may take, but for the first look, without which there is no outcome, and for the first
+    // of a winner's second turn.
+    bool had_second_turn = false;
     double seconds_left = request.max_seconds;
-    for (const std::size_t look : race_looks) {
-      request.max_samples = static_cast<std::int32_t>(look - ratios.size());
+    while (pairs.wanted() > 0) {
+      request.max_samples = static_cast<std::int32_t>(pairs.wanted());
       const double pairs_seconds = 2e-9 * (incumbent_->ns + result.median_ns) * static_cast<double>(request.max_samples) +
                                    2 * eviction_seconds(request.max_samples);
-      request.max_seconds = ratios.empty() ? std::max(seconds_left, pairs_seconds) : seconds_left;
+      const bool is_needed = pairs.log_ratios().empty() || (pairs.is_second_turn() && !had_second_turn);
+      had_second_turn = pairs.is_second_turn();
+      if (!is_needed && seconds_left <= 0) break;
+      request.max_seconds = is_needed ? std::max(seconds_left, pairs_seconds) : seconds_left;
       const auto start = std::chrono::steady_clock::now();
       const auto times = client_.race(request, timeout_seconds_ + request.max_seconds + hang_ratio * pairs_seconds);
       if (!times) return Unexpected(times.error());
       seconds_left -= std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      std::vector<double> ratios;
       for (std::size_t i = 0; i + 1 < times->size(); i += 2) ratios.push_back(std::log((*times)[i + 1] / (*times)[i]));
-      outcome = judge_race(ratios);
-      if (outcome.verdict != Verdict::open || ratios.size() < look || seconds_left <= 0) break;
+      pairs.add(ratios);
     }
+    const RaceResult outcome = pairs.result();
+    const std::span<const double> ratios = pairs.log_ratios();
     const bool decided = outcome.verdict == Verdict::faster || outcome.verdict == Verdict::slower;
     result.median_ns = incumbent_->ns * (decided ? std::exp(outcome.log_ratio) : 1);
-    result.mad_ns = incumbent_->ns * median_absolute_deviation(ratios);
+    result.mad_ns = incumbent_->ns * median_absolute_deviation({ratios.begin(), ratios.end()});
     result.samples = static_cast<std::int32_t>(ratios.size());
     return {};
   }

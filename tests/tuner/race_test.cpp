@@ -45,19 +45,18 @@ class FakeMachine {
 
 /// As the worker runs it: pairs in turns of order, looked at a few times.
 RaceResult race(FakeMachine& machine, double incumbent_ns, double candidate_ns) {
-  std::vector<double> ratios;
-  RaceResult result;
-  for (const std::size_t look : race_looks) {
-    while (ratios.size() < look) {
+  Race pairs;
+  while (pairs.wanted() > 0) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < pairs.wanted(); ++i) {
       const bool incumbent_first = ratios.size() % 2 == 0;
       const double first = machine.run(incumbent_first ? incumbent_ns : candidate_ns);
       const double second = machine.run(incumbent_first ? candidate_ns : incumbent_ns);
       ratios.push_back(incumbent_first ? std::log(second / first) : std::log(first / second));
     }
-    result = judge_race(ratios);
-    if (result.verdict != Verdict::open) break;
+    pairs.add(ratios);
   }
-  return result;
+  return pairs.result();
 }
 
 std::uint64_t seed_of_run() { return std::stoull(env_value("TUNESMITH_SEED").value_or("7")); }
@@ -119,6 +118,58 @@ TEST(Race, TheBetterOneIsSeen) {
 TEST(Race, EqualOnesAreMostlyTies) {
   const Shares equal = shares(1, {});
   EXPECT_LE(equal.faster + equal.slower, 0.15);
+}
+
+TEST(Race, TheWinnerIsTimedByPairsThatDidNotChooseIt) {
+  Race pairs;
+  EXPECT_EQ(pairs.wanted(), 6U);
+  pairs.add(std::vector<double>(6, -0.5));
+  EXPECT_EQ(pairs.wanted(), 6U) << "once more";
+  pairs.add(std::vector<double>(6, -0.1));
+  EXPECT_EQ(pairs.wanted(), 0U);
+  EXPECT_EQ(pairs.result().verdict, Verdict::faster);
+  EXPECT_DOUBLE_EQ(pairs.result().log_ratio, -0.1);
+}
+
+TEST(Race, WhoWinsByLuckAloneIsNotTheWinner) {
+  Race pairs;
+  pairs.add(std::vector<double>(6, -0.5));
+  pairs.add(std::vector<double>(6, 0.1));
+  EXPECT_EQ(pairs.wanted(), 0U);
+  EXPECT_EQ(pairs.result().verdict, Verdict::slower);
+  EXPECT_DOUBLE_EQ(pairs.result().log_ratio, 0.1);
+}
+
+TEST(Race, EndsWhereThereIsNoTime) {
+  Race first_look;
+  first_look.add(std::vector<double>(4, -0.5));
+  EXPECT_EQ(first_look.wanted(), 0U);
+  EXPECT_EQ(first_look.result().verdict, Verdict::open);
+  Race second_turn;
+  second_turn.add(std::vector<double>(6, -0.5));
+  second_turn.add({});
+  EXPECT_EQ(second_turn.wanted(), 0U);
+  EXPECT_DOUBLE_EQ(second_turn.result().log_ratio, -0.5);
+}
+
+/// The time of the winner of many races is a product of their ratios.
+TEST(Race, ALongRowOfWinnersIsNotTimedTooWell) {
+  SCOPED_TRACE(testing::Message() << "TUNESMITH_SEED=" << seed_of_run());
+  std::vector<double> errors;
+  for (int session = 0; session < 100; ++session) {
+    FakeMachine machine(seed_of_run() * 6007 + static_cast<std::uint64_t>(session), {});
+    Rng rng(seed_of_run() * 6011 + static_cast<std::uint64_t>(session));
+    double best = 100, said = 100;
+    for (int c = 0; c < 300; ++c) {  // most are as good as the best, some a little better or worse
+      const double candidate = best * (rng.unit() < 0.1 ? 0.99 + 0.02 * rng.unit() : 1);
+      const RaceResult result = race(machine, best, candidate);
+      if (result.verdict != Verdict::faster) continue;
+      said *= std::exp(result.log_ratio);
+      best = candidate;
+    }
+    errors.push_back(std::log(said / best));
+  }
+  EXPECT_LE(std::abs(median(errors)), 0.06) << "a third, if the pairs that told the winner also timed it";
 }
 
 /// Two tunings of one workload: the same candidates in the same order, each raced against the best so far.
