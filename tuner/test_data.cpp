@@ -1,6 +1,7 @@
 #include "tuner/test_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -83,9 +84,42 @@ std::int64_t largest(ir::DType dtype) {
   return (std::int64_t{1} << bits) - 1;
 }
 
+constexpr std::int64_t run_length = 97;  // of elements with one sign
+
+/// Not between 48 and 128, where exponentials of f32 begin to overflow: there one more unit in the last place is infinite.
+double awkward_value(Rng& rng, ir::DType dtype, bool is_negative) {
+  double magnitude = 0;
+  const std::int64_t kind = rng.between(0, 15);
+  if (kind == 1)
+    magnitude = std::ldexp(1 + rng.unit(), dtype == ir::DType::f16 ? -20 : -140);  // denormal, but for f64
+  else if (kind > 1) {
+    const std::int64_t exponent = rng.between(-16, dtype == ir::DType::f16 ? 1 : 6);
+    magnitude = std::ldexp(1 + 0.5 * rng.unit(), static_cast<int>(exponent == 6 ? 7 : exponent));
+  }
+  return is_negative ? -magnitude : magnitude;
+}
+
 }  // namespace
 
-std::vector<ir::HostTensor> make_inputs(const ir::Kernel& kernel, std::uint64_t seed) {
+bool depends_on_values(const ir::Kernel& kernel) {
+  bool depends = false;
+  for (const ir::Stage& stage : kernel.stages) {
+    depends = depends || (stage.combiner && stage.combiner->kind != ir::CombinerKind::sum);
+    for (const ir::Expr& value : stage.values)
+      ir::walk_once(value, [&](const ir::Expr& e) {
+        if (!ir::is_float(e.dtype())) return true;
+        if (const auto* unary = e.as<ir::Unary>())
+          depends = depends || (unary->op != ir::UnaryOp::neg && unary->op != ir::UnaryOp::abs);
+        if (const auto* binary = e.as<ir::Binary>())
+          depends = depends || binary->op == ir::BinaryOp::div || binary->op == ir::BinaryOp::mod ||
+                    binary->op == ir::BinaryOp::pow || binary->op == ir::BinaryOp::atan2;
+        return true;
+      });
+  }
+  return depends;
+}
+
+std::vector<ir::HostTensor> make_inputs(const ir::Kernel& kernel, std::uint64_t seed, Values values) {
   const IndexBounds indices(kernel);
   std::vector<ir::HostTensor> inputs;
   for (const ir::BufferId id : ir::arguments(kernel)) {
@@ -96,7 +130,14 @@ std::vector<ir::HostTensor> make_inputs(const ir::Kernel& kernel, std::uint64_t 
     ir::HostTensor tensor(buffer.dtype, shape);
     // One stream a buffer, so that a kernel with one more input keeps the data of the others.
     Rng rng(combine64(seed, index_of(id)));
-    if (ir::is_float(buffer.dtype)) {
+    if (ir::is_float(buffer.dtype) && values == Values::awkward) {
+      bool is_negative = true;
+      for (std::int64_t i = 0; i < tensor.size(); ++i) {
+        if (i % run_length == 0) is_negative = rng.unit() < 0.5;
+        const bool is_mixed = i / run_length % 2 == 1;
+        tensor.set(i, awkward_value(rng, buffer.dtype, is_mixed ? rng.unit() < 0.5 : is_negative));
+      }
+    } else if (ir::is_float(buffer.dtype)) {
       for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.set(i, 2 * rng.unit() - 1);
     } else {
       const std::optional<std::int64_t> bound = indices.bound(id);

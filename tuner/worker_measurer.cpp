@@ -93,7 +93,7 @@ class WorkerMeasurer final : public Measurer {
   Expected<void, Error> begin_kernel(const ir::Kernel& kernel) override {
     kernel_ = kernel;
     incumbent_.reset();
-    reference_.clear();
+    awkward_.reset();
     outputs_.clear();
     if (ir::argument_bytes(kernel) > memory_bytes_)
       return Unexpected(make_error("its buffers take {:.0f} bytes, {:.0f} are allowed",
@@ -111,13 +111,16 @@ class WorkerMeasurer final : public Measurer {
     std::unique_ptr<bool[]> flags(new bool[writable.size()]);
     std::copy(writable.begin(), writable.end(), flags.get());
     if (auto set = client_.set_buffers(bytes, {flags.get(), writable.size()}); !set) return set;
-    inputs_ = make_inputs(kernel, data_seed);
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-      if (!writable[i])
-        std::memcpy(client_.buffer(i).data(), inputs_[next].bytes(), inputs_[next].byte_size()), ++next;
-    if (auto started = client_.start(); !started) return started;
-    return make_reference();
+    if (depends_on_values(kernel)) {
+      auto awkward = make_case(Values::awkward);
+      if (!awkward) return Unexpected(awkward.error());
+      // Where not a number comes in, the order of operands matters, which schedules may change.
+      if (!std::ranges::any_of(awkward->reference, has_nan)) awkward_ = std::move(*awkward);
+    }
+    auto plain = make_case(Values::plain);
+    if (!plain) return Unexpected(plain.error());
+    plain_ = std::move(*plain);
+    return {};
   }
 
   void set_incumbent(const codegen::Object& object, double ns) override { incumbent_ = Incumbent{object, ns}; }
@@ -138,6 +141,8 @@ class WorkerMeasurer final : public Measurer {
       bring_incumbent();
       if (auto started = client_.start(); !started) return Unexpected(started.error());  // it may have ended the worker
       result = verify_and_time(object, killed);
+      const bool may_be_best = result.ok() && (!incumbent_ || result.median_ns <= incumbent_->ns);
+      if (may_be_best && awkward_) verify_awkward(object, result, killed);
     }
     return result;
   }
@@ -149,6 +154,44 @@ class WorkerMeasurer final : public Measurer {
     std::size_t argument = 0;
     ir::BufferId buffer{};
   };
+
+  /// Inputs of a kernel, and what it makes of them.
+  struct Case {
+    std::vector<ir::HostTensor> inputs;
+    std::vector<ir::HostTensor> reference;  // logical, one an output
+  };
+
+  static bool has_nan(const ir::HostTensor& tensor) {
+    for (std::int64_t i = 0; i < tensor.size(); ++i)
+      if (ir::is_float(tensor.dtype()) && std::isnan(tensor.at(i))) return true;
+    return false;
+  }
+
+  void bring_inputs(const std::vector<ir::HostTensor>& inputs) {
+    std::size_t argument = 0;
+    for (const ir::HostTensor& input : inputs) {
+      while (std::ranges::find(outputs_, argument, &OutputSlot::argument) != outputs_.end()) ++argument;
+      std::memcpy(client_.buffer(argument++).data(), input.bytes(), input.byte_size());
+    }
+  }
+
+  /// What may become the best must be right on awkward values too. The inputs are the plain ones again afterwards.
+  void verify_awkward(const codegen::Object& object, Measurement& result, bool& killed) {
+    bring_inputs(awkward_->inputs);
+    poison_outputs();
+    const auto loaded = client_.load(object, patience_seconds());  // which packs its constants
+    const auto ns =
+        loaded ? client_.run_once(patience_seconds()) : Expected<double, WorkerFailure>(Unexpected(loaded.error()));
+    if (!ns) {
+      result.status = ns.error().status;
+      result.message = "on awkward values, " + ns.error().message;
+      killed = ns.error().killed;
+    } else if (auto mismatch = check_outputs(awkward_->reference, result)) {
+      result.status = Status::wrong;
+      result.message = "on awkward values, " + *mismatch;
+    }
+    bring_inputs(plain_.inputs);
+  }
 
   /// `killed`: ended from outside, so that the failure says little of the candidate.
   Measurement verify_and_time(const codegen::Object& object, bool& killed) {
@@ -170,7 +213,7 @@ class WorkerMeasurer final : public Measurer {
     if (auto loaded = client_.load(object, slowest_seconds); !loaded) return fail(loaded.error());
     const auto first = client_.run_once(slowest_seconds);
     if (!first) return fail(first.error());
-    if (auto mismatch = check_outputs(result)) return wrong(std::move(*mismatch));
+    if (auto mismatch = check_outputs(plain_.reference, result)) return wrong(std::move(*mismatch));
     keep_outputs();
     poison_outputs(Poison::zeros);  // each run must write all of them
     TimeRequest request;
@@ -182,7 +225,7 @@ class WorkerMeasurer final : public Measurer {
     if (!samples) return fail(samples.error());
     // Threads that interfere, or a state that outlives a run, show in later runs only.
     if (outputs_changed())
-      if (auto mismatch = check_outputs(result)) return wrong("after several runs, " + *mismatch);
+      if (auto mismatch = check_outputs(plain_.reference, result)) return wrong("after several runs, " + *mismatch);
     result.samples = static_cast<std::int32_t>(samples->size());
     result.median_ns = median(*samples);
     result.mad_ns = median_absolute_deviation(*samples);
@@ -283,25 +326,30 @@ class WorkerMeasurer final : public Measurer {
     return ir::from_physical(physical, buffer);  // padding is nobody's business
   }
 
-  std::optional<std::string> check_outputs(Measurement& result) {
+  std::optional<std::string> check_outputs(const std::vector<ir::HostTensor>& reference, Measurement& result) {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       const ir::Buffer& buffer = kernel_.buffer(outputs_[i].buffer);
       const Comparison comparison =
-          compare(read_output(outputs_[i]), reference_[i], error_budget(kernel_, buffer.dtype));
+          compare(read_output(outputs_[i]), reference[i], error_budget(kernel_, buffer.dtype));
       result.max_error = std::max(result.max_error, comparison.max_error);
       if (comparison.mismatch) return fmt::format("output {}: {}", i, *comparison.mismatch);
     }
     return std::nullopt;
   }
 
-  Expected<void, Error> make_reference() {
+  /// The inputs are in the worker's buffers afterwards.
+  Expected<Case, Error> make_case(Values values) {
+    Case result;
+    result.inputs = make_inputs(kernel_, data_seed, values);
+    bring_inputs(result.inputs);
+    if (auto started = client_.start(); !started) return Unexpected(started.error());
     if (is_quick_to_interpret(kernel_)) {
-      auto outputs = ir::interpret(kernel_, inputs_);
+      auto outputs = ir::interpret(kernel_, result.inputs);
       if (!outputs) return Unexpected(outputs.error());
       for (std::size_t i = 0; i < outputs->size(); ++i)
-        reference_.push_back(ir::from_physical((*outputs)[i], kernel_.buffer(outputs_[i].buffer)));
+        result.reference.push_back(ir::from_physical((*outputs)[i], kernel_.buffer(outputs_[i].buffer)));
       reference_ns_ = 0;  // compiled, so small a kernel is done long before the timeout
-      return {};
+      return result;
     }
     auto nest = schedules::apply(kernel_, {});
     if (!nest)
@@ -315,8 +363,8 @@ class WorkerMeasurer final : public Measurer {
     const auto ns = client_.run_once(reference_timeout_seconds, should_stop_);
     if (!ns) return Unexpected(make_error("the reference does not run: {}", ns.error().message));
     reference_ns_ = *ns;
-    for (const OutputSlot& output : outputs_) reference_.push_back(read_output(output));
-    return {};
+    for (const OutputSlot& output : outputs_) result.reference.push_back(read_output(output));
+    return result;
   }
 
   struct Incumbent {
@@ -333,9 +381,9 @@ class WorkerMeasurer final : public Measurer {
   WorkerClient client_;
   std::optional<Incumbent> incumbent_;
   ir::Kernel kernel_;  // its own: a caller may measure candidates of a kernel that is gone
-  std::vector<ir::HostTensor> inputs_;
   std::vector<OutputSlot> outputs_;
-  std::vector<ir::HostTensor> reference_;     // logical, one an output
+  Case plain_;                                // what is timed
+  std::optional<Case> awkward_;
   std::vector<std::vector<std::byte>> kept_;  // what the outputs were after the first run
   double reference_ns_ = 0;
 };

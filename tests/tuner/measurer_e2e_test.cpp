@@ -124,5 +124,39 @@ TEST_F(MeasurerTest, BooleansThatAreNotWrittenAreSeen) {
   EXPECT_EQ(measurer_->measure(writes_half)->status, Status::wrong);
 }
 
+/// y[i] = exp(x[i]), of no more than `most` where given.
+ir::Kernel exponential_kernel(std::optional<double> most) {
+  ir::Kernel kernel;
+  kernel.name = "exponential";
+  using ir::Expr;
+  const ir::BufferId x = kernel.add_buffer({"x", ir::DType::f32, {Expr(5000)}, ir::Role::input, ir::Scope::global, {}});
+  const ir::BufferId y = kernel.add_buffer({"y", ir::DType::f32, {Expr(5000)}, ir::Role::output, ir::Scope::global, {}});
+  const ir::VarId i = kernel.vars.add("i");
+  ir::Stage stage;
+  stage.name = "y";
+  stage.outputs = {y};
+  stage.spatial = {{i, Expr(5000)}};
+  Expr value = ir::load(x, ir::DType::f32, {ir::var(i)});
+  if (most) value = ir::binary(ir::BinaryOp::min, value, ir::constant(*most, ir::DType::f32));
+  stage.values = {ir::unary(ir::UnaryOp::exp, value)};
+  kernel.stages.push_back(std::move(stage));
+  return ir::canonicalise(kernel);
+}
+
+TEST_F(MeasurerTest, WhatIsRightOnPlainValuesOnlyIsWrong) {
+  const ir::Kernel kernel = exponential_kernel(std::nullopt);
+  ASSERT_TRUE(measurer_->begin_kernel(kernel));
+  auto code = [&](const ir::Kernel& of) { return environment_.backend->compile(schedules::apply(of, {}).value()).value(); };
+  const auto bad = measurer_->measure(code(exponential_kernel(1)));
+  ASSERT_TRUE(bad);
+  EXPECT_EQ(bad->status, Status::wrong);
+  EXPECT_NE(bad->message.find("on awkward values, output 0: element"), std::string::npos) << bad->message;
+  const auto good = measurer_->measure(code(kernel));
+  ASSERT_TRUE(good);
+  EXPECT_TRUE(good->ok()) << "the plain inputs are back: " << good->message;
+  measurer_->set_incumbent(code(kernel), good->median_ns / 100);
+  EXPECT_TRUE(measurer_->measure(code(exponential_kernel(1)))->ok()) << "of no use, and not looked at closely";
+}
+
 }  // namespace
 }  // namespace tunesmith::tuner

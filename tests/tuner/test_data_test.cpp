@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -32,6 +33,34 @@ std::set<std::int64_t> values_of(const ir::HostTensor& tensor) {
   std::set<std::int64_t> values;
   for (std::int64_t i = 0; i < tensor.size(); ++i) values.insert(tensor.int_at(i));
   return values;
+}
+
+TEST(TestData, AwkwardFloatsAreOfEveryKind) {
+  std::int64_t zeros = 0, denormals = 0, negative = 0, large = 0, count = 0;
+  for (const ir::HostTensor& input : make_inputs(matmul_kernel(40, 60, 80), 1, Values::awkward))
+    for (std::int64_t i = 0; i < input.size(); ++i, ++count) {
+      const double value = input.at(i), magnitude = std::abs(value);
+      zeros += value == 0;
+      denormals += std::fpclassify(static_cast<float>(value)) == FP_SUBNORMAL;
+      negative += value < 0;
+      large += magnitude > 16;
+      ASSERT_LE(magnitude, 192);
+      ASSERT_FALSE(magnitude > 48 && magnitude < 128) << "where exponentials begin to overflow";
+    }
+  for (const std::int64_t kind : {zeros, denormals, negative, large}) {
+    EXPECT_GT(kind, count / 50);
+    EXPECT_LT(kind, count * 2 / 3);
+  }
+}
+
+TEST(TestData, SumsOfProductsDoNotDependOnValues) {
+  EXPECT_FALSE(depends_on_values(matmul_kernel(2, 3, 4)));
+  ir::Kernel maximum = matmul_kernel(2, 3, 4);
+  maximum.stages[0].combiner = ir::plain_combiner(ir::CombinerKind::max, DType::f32);
+  EXPECT_TRUE(depends_on_values(maximum));
+  ir::Kernel quotient = matmul_kernel(2, 3, 4);
+  quotient.stages[0].values = {quotient.stages[0].values[0] / ir::constant(3, DType::f32)};
+  EXPECT_TRUE(depends_on_values(quotient));
 }
 
 TEST(TestData, FloatsAreSmallAndNeverZero) {
