@@ -5,7 +5,8 @@
 // buffers. Invariants (checked by verify()): every buffer that is neither an argument nor `workspace` is
 // allocated exactly once; parallel loops do not nest; accesses to `registers` buffers have constant
 // indices once unroll and vectorize loops are expanded, and no parallel loop lies between such an
-// access and its Allocate.
+// access and its Allocate. For a GPU, the loops over threads of one block follow one another as phases (codegen/cuda/program.h);
+// their variables count as constant in an index into registers, as each thread has its own.
 #pragma once
 
 #include <string>

@@ -31,6 +31,16 @@ constexpr bool is_concurrent(LoopKind kind) {
   return kind != LoopKind::serial && kind != LoopKind::vectorize && kind != LoopKind::unroll;
 }
 
+/// A block of a GPU's grid.
+constexpr bool is_block(LoopKind kind) {
+  return kind == LoopKind::block_x || kind == LoopKind::block_y || kind == LoopKind::block_z;
+}
+/// A thread of a GPU's block. Loops of this kind that follow one another are phases of the same threads: a register buffer
+/// allocated around them has a part for each thread.
+constexpr bool is_thread(LoopKind kind) {
+  return kind == LoopKind::thread_x || kind == LoopKind::thread_y || kind == LoopKind::thread_z;
+}
+
 /// True when the iterations become code side by side: lanes or copies.
 constexpr bool is_expanded(LoopKind kind) { return kind == LoopKind::vectorize || kind == LoopKind::unroll; }
 

@@ -172,7 +172,7 @@ class NestVerifier {
     const bool is_parallel = n.kind == LoopKind::parallel;
     if (is_parallel && parallel_ > 0)
       fail(fmt::format("the parallel loop {} is inside another", name(n.var)));
-    enter(n.var, is_expanded(n.kind));
+    enter(n.var, is_expanded(n.kind) || is_thread(n.kind));
     parallel_ += is_parallel;
     visit(n.body);
     parallel_ -= is_parallel;
@@ -195,7 +195,7 @@ class NestVerifier {
 
   const LoopNest& nest_;
   VarSet scope_;
-  VarSet expanded_;  // variables in scope that are constant once unroll and vectorize loops are expanded
+  VarSet expanded_;  // variables in scope that are constant in a thread once unroll and vectorize loops are expanded
   BufferSet live_, allocated_;
   std::unordered_map<BufferId, int> parallel_depth_;  // at the allocation
   int parallel_ = 0;

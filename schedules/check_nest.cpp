@@ -77,7 +77,7 @@ class RegisterCheck {
   void visit(const ir::Stmt& s) {
     const auto* f = s.as<ir::For>();
     const bool is_parallel = f && f->kind == LoopKind::parallel;
-    if (f) expanded_[ir::index_of(f->var)] = ir::is_expanded(f->kind);
+    if (f) expanded_[ir::index_of(f->var)] = ir::is_expanded(f->kind) || ir::is_thread(f->kind);
     if (const auto* a = s.as<ir::Allocate>()) depth_[ir::index_of(a->buffer)] = parallel_;
     parallel_ += is_parallel;
     if (const auto* l = s.as<ir::Let>()) expanded_[ir::index_of(l->var)] = is_constant(l->value);
@@ -104,7 +104,7 @@ class RegisterCheck {
   }
 
   const ir::LoopNest& nest_;
-  std::vector<bool> expanded_;
+  std::vector<bool> expanded_;  // variables that are constant in a thread once unroll and vectorize loops are expanded
   std::vector<int> depth_;  // parallel loops around the allocation of a buffer
   int parallel_ = 0;
   std::optional<ir::BufferId> bad_;

@@ -28,6 +28,22 @@ ir::Layout vectors_innermost(const TreeStage& s) {
 
 }  // namespace
 
+/// Of a tile whose elements threads hold: what is left of each axis in whole blocks of the split that comes next, so that
+/// what a mask cuts off at the end of one row is not the beginning of the next one, which another thread holds.
+std::vector<Range> Lowering::whole_blocks(StageIndex stage, std::vector<Range> axes) const {
+  const TreeStage& s = tree_.stages[stage];
+  const bool has_threads = std::ranges::any_of(s.order, [&](NodeIndex loop) { return ir::is_thread(s.nodes[loop].kind); });
+  for (std::size_t a = 0; has_threads && a < axes.size(); ++a) {
+    auto node = static_cast<NodeIndex>(a);
+    while (s.nodes[node].use == Node::Use::split && frames_[stage].has_value(s.nodes[node].first)) node = s.nodes[node].second;
+    const Node& split = s.nodes[node];
+    if (split.use != Node::Use::split || split.tail != Tail::mask) continue;
+    const std::int64_t most = axes[a].extent.max;
+    axes[a].extent = constant_extent((most + split.factor - 1) / split.factor * split.factor);
+  }
+  return axes;
+}
+
 ir::BufferId Lowering::region_buffer(ir::BufferId buffer, const std::vector<Range>& axes, ir::Scope scope) {
   ir::Buffer local = tree_.kernel.buffer(buffer);
   local.role = ir::Role::temp;
@@ -128,10 +144,11 @@ Stmt Lowering::with_tile(StageIndex stage, std::size_t position) {
   const Expr first = outer_iteration(stage, position, false);
   const Expr last = outer_iteration(stage, position, true);
   const bool needed = needed_outside(stage, s.order[position]);
+  const std::vector<Range> held = whole_blocks(stage, axes);
   std::vector<View> memory, tiles;
   for (ir::BufferId output : outputs) {
     if (needed || first) view(output);  // makes the memory exist
-    View tile{true, region_buffer(output, axes, s.tile->scope), {}};
+    View tile{true, region_buffer(output, held, s.tile->scope), {}};
     nest_.buffers[ir::index_of(tile.buffer)].layout = vectors_innermost(s);
     for (const Range& range : axes) tile.base.push_back(range.base);
     memory.push_back(std::exchange(views_[ir::index_of(output)], tile));

@@ -59,6 +59,7 @@ class Lowering {
   ir::Stmt attached_producer(StageIndex producer, const Emit& rest);
   ir::Stmt consumers(StageIndex stage, std::size_t position);
   ir::Stmt with_tile(StageIndex stage, std::size_t position);
+  std::vector<Range> whole_blocks(StageIndex stage, std::vector<Range> axes) const;
   ir::BufferId region_buffer(ir::BufferId buffer, const std::vector<Range>& axes, ir::Scope scope);
   bool needed_outside(StageIndex stage, NodeIndex loop) const;
   /// All enclosing reduction loops up to `position` are in their first (last) iteration; null: there are

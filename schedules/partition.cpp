@@ -44,6 +44,16 @@ double expanded_size(const Stmt& s, double copies = 1) {
   return size;
 }
 
+bool has_blocks(const Stmt& s) {
+  bool found = false;
+  ir::walk(s, [&](const Stmt& x) {
+    const auto* loop = x.as<ir::For>();
+    found = found || (loop != nullptr && ir::is_block(loop->kind));
+    return !found;
+  });
+  return found;
+}
+
 /// Which conditions count as guards.
 enum class Guards : std::uint8_t {
   all,
@@ -188,8 +198,10 @@ class Partition {
       if (inside->max < range.max) parts.push_back(part(n, inside->max + 1, range.max));
       return ir::block(std::move(parts));
     }
+    // Threads of a GPU that take another branch than their neighbours gain nothing; nothing may stand around its blocks.
+    const bool may_branch = !ir::is_thread(n.kind) && !ir::is_block(n.kind);
     return in_range(n.var, range, [&] {
-      if (inside && take_room(expanded_size(n.body)))
+      if (inside && may_branch && take_room(expanded_size(n.body)))
         return ir::for_loop(n.var, n.extent, n.kind, branch(n.var, *inside, n.body));
       return keep(s, n);
     });
@@ -200,7 +212,7 @@ class Partition {
     if (!range) return s;
     const auto inside = Interior(n.var, *range, ranges_, Guards::values).of(n.body);
     return in_range(n.var, *range, [&] {
-      if (inside && take_room(expanded_size(n.body)))
+      if (inside && !has_blocks(n.body) && take_room(expanded_size(n.body)))
         return ir::let(n.var, n.value, branch(n.var, *inside, n.body));
       return ir::let(n.var, n.value, visit(n.body));
     });

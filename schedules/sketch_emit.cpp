@@ -32,9 +32,8 @@ LoopId Emitter::fuse(std::span<const LoopId> loops) {
 }
 
 StageIndex Emitter::stage_buffer(ir::BufferId buffer, StageIndex reader, std::optional<LoopId> at,
-                                 ir::Layout layout) {
-  const ir::Scope scope = at ? ir::Scope::local : ir::Scope::global;
-  schedule_.push_back(StageBuffer{buffer, reader, at, scope, std::move(layout)});
+                                 ir::Layout layout, ir::Scope scope) {
+  schedule_.push_back(StageBuffer{buffer, reader, at, at ? scope : ir::Scope::global, std::move(layout)});
   return next_stage_++;
 }
 

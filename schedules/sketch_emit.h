@@ -18,7 +18,7 @@ class Emitter {
  public:
   Emitter(const KernelInfo& info, Schedule& schedule);
 
-  void split(LoopId loop, std::int64_t factor) { schedule_.push_back(Split{loop, factor, Tail::peel}); }
+  void split(LoopId loop, std::int64_t factor, Tail tail = Tail::peel) { schedule_.push_back(Split{loop, factor, tail}); }
   void annotate(LoopId loop, ir::LoopKind kind) { schedule_.push_back(Annotate{loop, kind}); }
   /// Nothing to do for fewer than two loops.
   void reorder(std::vector<LoopId> loops);
@@ -40,7 +40,7 @@ class Emitter {
   }
   /// The number of the stage that copies the buffer.
   StageIndex stage_buffer(ir::BufferId buffer, StageIndex reader, std::optional<LoopId> at,
-                          ir::Layout layout);
+                          ir::Layout layout, ir::Scope scope = ir::Scope::local);
   /// The number of the stage of partial results.
   StageIndex rfactor(StageIndex stage, std::uint32_t axis, std::int64_t factor);
 

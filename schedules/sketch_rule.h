@@ -18,10 +18,13 @@
 
 namespace tunesmith::schedules {
 
+struct GpuMachine;
+
 struct RuleContext {
   const KernelInfo& info;
   const Machine& machine;
   int threads = 1;
+  const GpuMachine* gpu = nullptr;  // for GPU rules, which look at neither of the former
 };
 
 /// The schedule of one group with knobs in place of numbers.

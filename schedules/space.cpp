@@ -185,7 +185,10 @@ double Space::estimate_ns(const Candidate& candidate) const {
 std::optional<AnalyticCost> Space::analytic(const Candidate& candidate) const {
   const auto nest = schedules::apply(kernel(), to_schedule(candidate));
   if (!nest) return std::nullopt;
-  return analytic_cost(*nest, machine(), threads());
+  if (!parts_->gpu) return analytic_cost(*nest, machine(), threads());
+  AnalyticCost cost;
+  cost.time_ns = estimate_ns(candidate);
+  return cost;
 }
 
 Candidate Space::random_candidate(Rng& rng) const {

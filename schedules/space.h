@@ -18,6 +18,7 @@
 #include "ir/kernel.h"
 #include "ir/support/rng.h"
 #include "schedules/analytic.h"
+#include "schedules/gpu_machine.h"
 #include "schedules/machine.h"
 #include "schedules/sketch.h"
 #include "schedules/sketch_rule.h"
@@ -45,6 +46,7 @@ struct SpaceParts {
   KernelInfo info;  // of `kernel`
   Machine machine;
   int threads = 1;
+  std::unique_ptr<const GpuMachine> gpu;  // null: a CPU
   std::vector<GroupSketches> groups;    // alternatives of each group
   std::vector<GroupSketches> fallback;  // one sketch over all stages
 };
@@ -102,6 +104,9 @@ class Space {
   std::unique_ptr<const SpaceParts> parts_;
   std::vector<std::unique_ptr<Sketch>> sketches_;
 };
+
+/// The space of a kernel on a GPU. Never empty, like that of a CPU. Times are what the sketches estimate.
+Space make_cuda_space(const ir::Kernel& kernel, const GpuMachine& machine);
 
 /// The space of a kernel on a CPU. Never empty: kernels that no other rule understands get the generic one.
 /// REQUIRES: verify(kernel) succeeds and the kernel has no unbound symbols.

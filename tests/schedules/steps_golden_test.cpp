@@ -45,6 +45,17 @@ constexpr Golden goldens[] = {
      "split(s0.a1, 8, peel); reorder(s0.a1.0, s0.a0, s0.a2, s0.a1.1); vectorize(s0.a1.1); "
      "stage(b1, s0, s0.a1.0, local, (1,0,1:8)); vectorize(s2.a1)"},
     {"stage_prepared", small_constant, "stage(b1, s0, root, global, (1,0,1:4))"},
+    {"threads", small_relu,
+     "split(s0.a0, 4, mask); split(s0.a1, 8, mask); split(s0.a2, 5, mask); split(s0.a0.1, 2, mask); "
+     "split(s0.a1.1, 2, mask); reorder(s0.a0.0, s0.a1.0, s0.a2.0, s0.a0.1.0, s0.a1.1.0, s0.a2.1, s0.a0.1.1, s0.a1.1.1); "
+     "block_y(s0.a0.0); block_x(s0.a1.0); thread_y(s0.a0.1.0); thread_x(s0.a1.1.0); unroll(s0.a0.1.1); "
+     "unroll(s0.a1.1.1); accumulate(s0, s0.a1.0, registers); "
+     "stage(b0, s0, s0.a2.0, shared, row_major); fuse(s2.a0, s2.a1); split(s2.f0, 8, mask); split(s2.f0.1, 4, mask); "
+     "thread_y(s2.f0.1.0); thread_x(s2.f0.1.1); "
+     "stage(b1, s0, s0.a2.0, shared, row_major); fuse(s3.a0, s3.a1); split(s3.f0, 8, mask); split(s3.f0.1, 4, mask); "
+     "thread_y(s3.f0.1.0); thread_x(s3.f0.1.1); "
+     "reverse_compute_at(s1, s0.a1.0); split(s1.a0, 2, mask); split(s1.a1, 2, mask); "
+     "reorder(s1.a0.0, s1.a1.0, s1.a0.1, s1.a1.1); thread_y(s1.a0.0); thread_x(s1.a1.0); unroll(s1.a0.1); unroll(s1.a1.1)"},
     {"accumulate", small_relu,
      "split(s0.a1, 16, peel); reorder(s0.a1.0, s0.a2, s0.a1.1); vectorize(s0.a1.1); "
      "accumulate(s0, s0.a1.0, registers)"},

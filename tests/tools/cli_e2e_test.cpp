@@ -216,6 +216,23 @@ TEST_F(Cli, DevicesSayWhatIsMissingOfCuda) {
   EXPECT_NE(text.find("set TUNESMITH_NVRTC"), std::string::npos) << text;
 }
 
+TEST_F(Cli, ExplainsKernelsForAGpuThatIsNotThere) {
+  const std::string explain = "explain " + small + " --target cuda:sm_90a --show ";
+  const Result source = run(explain + "source");
+  EXPECT_EQ(source.code, 0) << source.err;
+  EXPECT_NE(source.out.find("TS_KERNEL("), std::string::npos) << source.out;
+  EXPECT_NE(run(explain + "schedule").out.find("block_x("), std::string::npos);
+  EXPECT_NE(run(explain + "nest").out.find("thread_x "), std::string::npos);
+  const Result why = run(explain + "why");
+  EXPECT_EQ(why.code, 0) << why.err;
+  EXPECT_NE(why.out.find("H100"), std::string::npos) << why.out;
+  EXPECT_NE(why.out.find("not measured"), std::string::npos) << why.out;
+  expect_refused(explain + "asm", "asm is not available for GPUs");
+  expect_refused("explain " + small + " --target cuda:sm_1", "no architecture 'sm_1'");
+  expect_refused("explain " + small + " --target cudo --show source " + db(), "target 'cudo'");
+  expect_refused("run " + small + " --target cuda:sm_90a " + db(), "target 'cuda:sm_90a'");
+}
+
 TEST_F(Cli, DevicesAndBenchReportMeasuredLimits) {
   const Json devices = Json::parse(run("devices --threads 1 --json -").out);
   EXPECT_GT(devices["devices"][0]["peak_gflops"], 0);

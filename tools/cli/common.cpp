@@ -81,7 +81,7 @@ void add_database_option(CLI::App& command, CommonOptions& options) {
 
 void add_environment_options(CLI::App& command, CommonOptions& options) {
   add_database_option(command, options);
-  command.add_option("--target", options.target, "what to run on: cpu")
+  command.add_option("--target", options.target, "what to run on: cpu; for explain also cuda, or e.g. cuda:sm_90a")
       ->type_name("TARGET")
       ->capture_default_str();
   add_timing_options(command, options);
@@ -135,7 +135,8 @@ std::string database_path(const CommonOptions& options) {
 
 tuner::Environment open_environment(const CommonOptions& options, DatabaseUse use) {
   if (options.target != "cpu")
-    throw_user_error("target '{}' is not available in this build; accepted: cpu", options.target);
+    throw_user_error("target '{}' is not available; accepted: cpu{}", options.target,
+                     options.target.starts_with("cuda") ? " (of a GPU, explain shows code; nothing runs there yet)" : "");
   const std::string path = database_path(options);
   std::shared_ptr<cache::Store> store;
   if (use == DatabaseUse::write || std::filesystem::exists(path)) {

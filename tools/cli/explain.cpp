@@ -14,6 +14,7 @@
 #include "schedules/space.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common.h"
+#include "tools/cli/explain_cuda.h"
 #include "tools/cli/explain_why.h"
 #include "tools/cli/html_report.h"
 #include "tuner/history.h"
@@ -100,11 +101,15 @@ int run_explain(const ExplainOptions& options) {
   if (options.kernel >= static_cast<std::int64_t>(program.steps.size()))
     throw_user_error("--kernel {}: {} has {}, counted from 0", options.kernel, workload.name,
                      plural(program.steps.size(), "kernel"));
+  const bool is_cuda = options.common.target == "cuda" || options.common.target.starts_with("cuda:");
+  if (is_cuda && (options.show == "asm" || !options.html.empty()))
+    throw_user_error("target '{}': {} is not available for GPUs; --show takes graph, kernel, schedule, nest, source, why",
+                     options.common.target, options.html.empty() ? "asm" : "--html");
   // Kernels are the same everywhere: a build without a code generator shows them too.
   std::optional<tuner::Environment> environment;
   std::optional<tuner::Limits> limits;
-  if (options.show != "kernel" || !options.html.empty()) environment = open_environment(options.common, DatabaseUse::read);
-  if (options.show == "why" || !options.html.empty()) limits = value_or_throw(tuner::measure_limits(*environment));
+  if (!is_cuda && (options.show != "kernel" || !options.html.empty())) environment = open_environment(options.common, DatabaseUse::read);
+  if (!is_cuda && (options.show == "why" || !options.html.empty())) limits = value_or_throw(tuner::measure_limits(*environment));
   if (!options.html.empty()) 
     write_result(options.html, html_report(model_page(workload.name, program, *environment, *limits)));
   Json kernels = Json::array();
@@ -112,7 +117,8 @@ int run_explain(const ExplainOptions& options) {
     if (options.kernel >= 0 && options.kernel != static_cast<std::int64_t>(i)) continue;
     const tracer::ProgramStep& step = program.steps[i];
     const std::string text = step.is_host   ? "  runs its reference implementation: it has no loop-nest form\n"
-                             : !environment ? ir::print(step.kernel)
+                             : options.show == "kernel" ? ir::print(step.kernel)
+                             : is_cuda       ? explain_cuda(step.kernel, options.common.target, options.show)
                                             : explain_schedule(step, *environment, options, limits);
     if (options.common.json != "-") fmt::print("# kernel {}: {}\n{}", i, step.name, text);
     kernels.push_back({{"index", i},
@@ -121,7 +127,7 @@ int run_explain(const ExplainOptions& options) {
                        {options.show, text}});
   }
   if (!options.common.json.empty()) write_json({{"schema", 1}, {"model", workload.name}, {"kernels", kernels}}, options.common);
-  note_missing_database(options.common);
+  if (!is_cuda) note_missing_database(options.common);
   return exit_ok;
 }
 
@@ -134,7 +140,7 @@ void add_explain_command(CLI::App& app, Action& action) {
   command
       ->add_option("--show", options->show,
                    "graph: the traced operators; kernel: the fused kernels; schedule, nest: the best known schedule and its "
-                   "loops; source, asm: LLVM IR and assembly; why: where the time goes")
+                   "loops; source, asm: LLVM IR (for a GPU: CUDA C++) and assembly; why: where the time goes")
       ->check(CLI::IsMember({"graph", "kernel", "schedule", "nest", "source", "asm", "why"}))
       ->capture_default_str();
   command->add_option("--kernel", options->kernel, "only the kernel with this number")
