@@ -68,8 +68,8 @@ Stmt Lowering::with_producers(StageIndex stage, NodeIndex loop, const Emit& rest
 Stmt Lowering::attached_producer(StageIndex producer, const Emit& rest) {
   const TreeStage& s = tree_.stages[producer];
   const std::vector<Range> axes = RegionFinder(tree_, frames_, ranges_).axes_to_compute(producer);
-  // Global memory lives as long as the kernel runs; inside a parallel loop each thread needs its own.
-  const bool in_workspace = s.place->scope == ir::Scope::global && parallel_depth_ == 0;
+  // Global memory lives as long as the kernel runs; inside a parallel loop each thread needs its own, and each block of a GPU.
+  const bool in_workspace = s.place->scope == ir::Scope::global && concurrent_depth_ == 0;
   const ir::Scope scope =
       s.place->scope == ir::Scope::global && !in_workspace ? ir::Scope::local : s.place->scope;
   std::vector<View> saved;

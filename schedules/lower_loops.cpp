@@ -135,9 +135,9 @@ bool Lowering::needs_constant(StageIndex stage, NodeIndex node) const {
 
 Stmt Lowering::counted(ir::VarId var, const Extent& extent, LoopKind kind, const Emit& emit) {
   ranges_[var] = {0, std::max<i64>(extent.max - 1, 0)};
-  parallel_depth_ += kind == LoopKind::parallel;
+  concurrent_depth_ += ir::is_concurrent(kind);
   Stmt inside = emit();
-  parallel_depth_ -= kind == LoopKind::parallel;
+  concurrent_depth_ -= ir::is_concurrent(kind);
   return ir::for_loop(var, extent.expr, kind, std::move(inside));
 }
 

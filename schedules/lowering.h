@@ -83,7 +83,7 @@ class Lowering {
   std::vector<std::vector<View>> memory_views_;  // one a stage: its outputs outside of its tile
   std::vector<View> views_;                      // one a kernel buffer
   ir::VarRanges ranges_;                         // of the loop variables around
-  int parallel_depth_ = 0;
+  int concurrent_depth_ = 0;  // loops around whose iterations may run at the same time
   int leaves_ = 0;  // emitted so far; past the limit nothing more is emitted
 };
 

@@ -219,8 +219,20 @@ class KernelPrinter {
            });
   }
 
+  /// True where a lane may read what another one writes, so that they go one after another.
+  static bool reads_other_lanes(const ir::Store& store) {
+    bool reads = false;
+    ir::walk_once(store.value, [&](const Expr& e) {
+      const auto* load = e.as<ir::Load>();
+      reads = reads || (load != nullptr && load->buffer == store.buffer && !ir::equal(load->indices[0], store.index));
+      return !reads;
+    });
+    return reads;
+  }
+
   /// A loop of lanes around one store: what lies together is moved together. False: nothing does.
   bool vectorized(const ir::For& loop, const ir::Store& store) {
+    if (reads_other_lanes(store)) return false;
     const std::int64_t lanes = ir::int_value(loop.extent);
     const ir::Bindings first{{loop.var, Expr(0)}};
     auto start = [&](const Expr& index) { return expr_(ir::to_expr(ir::to_affine(ir::substitute(index, first)))); };

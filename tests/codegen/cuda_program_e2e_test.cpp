@@ -88,6 +88,11 @@ TEST_F(CudaProgramTest, TiledMatrixProducts) {
   check(matmul_relu(20, 40, 17), tiled_matmul(16, 16, 8, 2, 4, true));
 }
 
+TEST_F(CudaProgramTest, EachBlockHasItsOwnTemporaries) {
+  // One workspace for all blocks would be a race.
+  check(padded_window(6, 8, 3), "block_x(s1.a0); compute_at(s0, s1.a0, global)");
+}
+
 TEST_F(CudaProgramTest, IsReadableText) {
   const auto program = make_program(nest_of(ir::testing::matmul(64, 64, 64), tiled_matmul(16, 16, 8, 2, 2, false)));
   ASSERT_TRUE(program) << program.error().message;
