@@ -18,6 +18,8 @@ using i64 = std::int64_t;
 
 constexpr i64 alignment = 128;            // of what lies in the block's memory, bytes
 constexpr i64 most_threads = 1024;        // of a block
+constexpr i64 most_threads_z = 64;
+constexpr i64 most_shared_bytes = 227 << 10;
 constexpr Dim3 most_blocks = {(i64{1} << 31) - 1, 65535, 65535};
 constexpr i64 most_registers = 1 << 12;   // elements of one buffer in a thread: far beyond what there is
 constexpr i64 most_elements = 1 << 20;    // of a register buffer, all threads together
@@ -70,6 +72,10 @@ class Planner {
     outside(kernel);
     if (plan_.threads() > most_threads)
       throw PlanError{fmt::format("{} threads in a block, {} are possible", plan_.threads(), most_threads)};
+    if (plan_.block[2] > most_threads_z)
+      throw PlanError{fmt::format("{} threads in dimension z of a block, {} are possible", plan_.block[2], most_threads_z)};
+    if (plan_.shared_bytes > most_shared_bytes)
+      throw PlanError{fmt::format("a block shares {} bytes, {} are possible", plan_.shared_bytes, most_shared_bytes)};
     for (std::size_t d = 0; d < 3; ++d)
       if (plan_.grid[d] > most_blocks[d])
         throw PlanError{fmt::format("{} blocks in dimension {}, {} are possible", plan_.grid[d], "xyz"[d], most_blocks[d])};
@@ -95,17 +101,27 @@ class Planner {
   }
 
   void bind(ir::VarId var, const Expr& extent) {
-    const auto range = ir::bounds(extent, plan_.ranges);
-    if (range)
-      plan_.ranges[var] = {0, std::max<i64>(0, range->max - 1)};
-    else
-      plan_.is_narrow = false;
+    const auto range = ir::bounds(extent, now_);
+    set_range(var, range ? std::optional(ir::Interval{0, std::max<i64>(0, range->max - 1)}) : std::nullopt);
+    plan_.is_narrow = plan_.is_narrow && range.has_value();
     see(extent);
   }
   void bind_value(const ir::Let& let) {
-    if (let.value.dtype() != ir::index_dtype) return;
-    if (const auto range = ir::bounds(let.value, plan_.ranges)) plan_.ranges[let.var] = *range;
     see(let.value);
+    if (let.value.dtype() == ir::index_dtype) set_range(let.var, ir::bounds(let.value, now_));
+  }
+  /// A variable may be bound again elsewhere: the plan says what holds for all of its bindings.
+  void set_range(ir::VarId var, std::optional<ir::Interval> range) {
+    if (!range) {
+      now_.erase(var);
+      plan_.ranges.erase(var);
+      unbounded_.insert(var);
+      return;
+    }
+    now_[var] = *range;
+    if (unbounded_.contains(var)) return;
+    const auto [it, added] = plan_.ranges.emplace(var, *range);
+    if (!added) it->second = {std::min(it->second.min, range->min), std::max(it->second.max, range->max)};
   }
 
   /// Around block loops, and between them and phases.
@@ -177,6 +193,7 @@ class Planner {
   void phase(const Stmt& s) {
     wanted_ = thread_dimensions(s);
     bound_ = {};
+    was_bound_ = {};
     lets_.clear();
     inside(s);
   }
@@ -191,17 +208,23 @@ class Planner {
           bind(loop.var, loop.extent);
           look(loop.extent);
           if (!ir::is_thread(loop.kind)) {
+            ++serial_;
             inside(loop.body);
+            --serial_;
             return;
           }
           const std::size_t d = dimension(loop.kind);
-          const auto extent = ir::bounds(loop.extent, plan_.ranges);
+          // Between two loops over the same threads, or two rounds, there would have to be a barrier.
+          if (was_bound_[d] || serial_ > 0)
+            throw PlanError{fmt::format("loop '{}' over threads stands beside or inside of another loop of its threads", name(loop.var))};
+          const auto extent = ir::bounds(loop.extent, now_);
           if (!extent) throw PlanError{fmt::format("loop '{}' over threads has an extent without a bound", name(loop.var))};
           if (bound_[d]) throw PlanError{fmt::format("loop '{}' is the second over threads of dimension {}", name(loop.var), "xyz"[d])};
           bound_[d] = loop.var;
           plan_.block[d] = std::max(plan_.block[d], extent->max);
           inside(loop.body);
           bound_[d].reset();
+          was_bound_[d] = true;
         },
         [&](const ir::Let& let) {
           bind_value(let);
@@ -226,7 +249,11 @@ class Planner {
         },
         [&](const ir::Allocate& allocation) {
           const BufferId id = allocation.buffer;
-          if (nest_.buffer(id).scope == ir::Scope::shared)
+          const bool is_alone = std::ranges::find(wanted_, true) == wanted_.end();
+          for (std::size_t d = 0; d < 3; ++d)
+            if (wanted_[d] && !bound_[d])
+              throw PlanError{fmt::format("'{}' is allocated around a part of the loops over threads", name(id))};
+          if (nest_.buffer(id).scope == ir::Scope::shared && !is_alone)
             throw PlanError{fmt::format("'{}' is shared by the block, but allocated in a thread", name(id))};
           if (ir::int_value(ir::element_count(nest_.buffer(id))) > most_registers)
             throw PlanError{fmt::format("'{}' is too large for a thread", name(id))};
@@ -247,7 +274,7 @@ class Planner {
     constexpr i64 limit = (i64{1} << 31) - 1;
     ir::walk_once(e, [&](const Expr& x) {
       if (x.dtype() != ir::index_dtype) return true;
-      const auto range = ir::bounds(x, plan_.ranges);
+      const auto range = ir::bounds(x, now_);
       plan_.is_narrow = plan_.is_narrow && range && range->min >= -limit && range->max <= limit;
       return plan_.is_narrow;
     });
@@ -273,7 +300,7 @@ class Planner {
         stride[static_cast<std::size_t>(thread - bound_.begin())] = term.coefficient;
         continue;
       }
-      steps.emplace_back(term.coefficient, plan_.ranges.at(v->id).max + 1);
+      steps.emplace_back(term.coefficient, now_.at(v->id).max + 1);
     }
     Parts& parts = parts_[id];
     if (parts.offsets.empty())
@@ -295,7 +322,7 @@ class Planner {
     }
     for (std::size_t d = 0; d < 3; ++d) {
       if (!bound_[d]) continue;
-      parts.threads[d] = std::max(parts.threads[d], plan_.ranges.at(*bound_[d]).max + 1);
+      parts.threads[d] = std::max(parts.threads[d], now_.at(*bound_[d]).max + 1);
     }
   }
 
@@ -383,9 +410,13 @@ class Planner {
   BlockPlan plan_;
   std::array<bool, 3> bound_blocks_{};
   i64 top_ = 0;  // of the block's memory
+  ir::VarRanges now_;  // of the variables around
+  std::set<ir::VarId> unbounded_;
   // Of the phase:
   std::array<bool, 3> wanted_{};
   std::array<std::optional<ir::VarId>, 3> bound_;
+  std::array<bool, 3> was_bound_{};
+  int serial_ = 0;  // loops around that threads run by themselves
   ir::Bindings lets_;
   std::map<BufferId, Parts> parts_;
 };

@@ -9,6 +9,7 @@ constexpr const char* device_part = R"cuda(
 #define TS_IN(T, name) const T* __restrict__ name
 #define TS_OUT(T, name) T* __restrict__ name
 #define TS_SHARED(T, name, offset, count) T* name = (T*)(ts_arena + offset)
+#define TS_REGISTERS(T, name, count) T name[count]
 #define ts_barrier() __syncthreads()
 #define ts_store_streaming(at, value) ts_stream(&(at), value)
 

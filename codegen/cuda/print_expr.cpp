@@ -34,7 +34,7 @@ std::string integer_text(DType dtype, std::int64_t value) {
     return value < 0 ? "(" + text + ")" : text;
   }
   if (dtype == DType::u64) return fmt::format("{}ULL", static_cast<std::uint64_t>(value));
-  return fmt::format("{}({}LL)", value_type(dtype), value);
+  return fmt::format("(({})({}LL))", value_type(dtype), value);
 }
 
 const char* infix(BinaryOp op, DType dtype) {
@@ -117,7 +117,10 @@ std::string ExprPrinter::binary(const ir::Binary& n, const Expr& e) const {
     if (n.op == BinaryOp::floor_div && is_positive) return fmt::format("({} / {})", a, b);
     if (n.op == BinaryOp::floor_mod && is_positive) return fmt::format("({} % {})", a, b);
   }
-  if (const char* op = infix(n.op, dtype)) return fmt::format("({} {} {})", a, op, b);
+  // Data of the index type may overflow, and then wraps; indices do not.
+  const bool may_wrap = e.dtype() == ir::index_dtype && !ir::bounds(e, ranges) &&
+                        (n.op == BinaryOp::add || n.op == BinaryOp::sub || n.op == BinaryOp::mul);
+  if (const char* op = infix(n.op, dtype); op != nullptr && !may_wrap) return fmt::format("({} {} {})", a, op, b);
   if (dtype == ir::index_dtype) {  // operands of one type, whatever literals are
     return fmt::format("{}<ts_index>({}, {})", name_of(n.op), a, b);
   }
@@ -125,6 +128,7 @@ std::string ExprPrinter::binary(const ir::Binary& n, const Expr& e) const {
 }
 
 std::string ExprPrinter::operator()(const Expr& e) const {
+  if (const auto known = named.find(&e.node()); known != named.end()) return known->second;
   return ir::match(
       e, [&](const ir::IntImm& n) { return integer_text(n.dtype, n.value); },
       [&](const ir::FloatImm& n) { return float_text(n.dtype, n.value); },
@@ -136,7 +140,9 @@ std::string ExprPrinter::operator()(const Expr& e) const {
       },
       [&](const ir::Binary& n) { return binary(n, e); },
       [&](const ir::Select& n) {
-        return fmt::format("({} ? {} : {})", (*this)(n.condition), (*this)(n.yes), (*this)(n.no));
+        // Literals of the index type are narrower than data of it.
+        const char* sides = e.dtype() == ir::index_dtype ? "({} ? ts_index({}) : ts_index({}))" : "({} ? {} : {})";
+        return fmt::format(fmt::runtime(sides), (*this)(n.condition), (*this)(n.yes), (*this)(n.no));
       },
       [&](const ir::Cast& n) {
         return fmt::format("ts_cast<{}, {}>({})", value_type(n.dtype), value_type(n.a.dtype()), (*this)(n.a));

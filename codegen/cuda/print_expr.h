@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <unordered_map>
 
 #include "ir/affine.h"
 #include "ir/loop_nest.h"
@@ -24,6 +25,9 @@ struct ExprPrinter {
   std::function<std::string(ir::VarId)> variable;
   /// An element as an lvalue, e.g. "A[i * 4 + 1]".
   std::function<std::string(ir::BufferId, const ir::Expr& index)> element;
+
+  /// Nodes that have a name already.
+  std::unordered_map<const ir::ExprNode*, std::string> named;
 
   std::string operator()(const ir::Expr& e) const;
 

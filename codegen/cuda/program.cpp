@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "codegen/cuda/block_plan.h"
 #include "codegen/cuda/print_expr.h"
@@ -41,7 +44,11 @@ class Names {
       "enum",  "extern", "false",    "float",  "for",      "if",       "inline",    "int",    "long",   "new",    "operator",
       "return", "short", "signed",   "sizeof", "static",   "struct",   "switch",    "template", "this", "true",   "typedef",
       "union", "unsigned", "using",  "void",   "volatile", "while",    "auto",      "class",  "namespace", "and", "or", "not",
-      "xor",   "exp",    "log",      "sin",    "cos",      "erf",      "min",       "max",    "abs",    "y0",     "y1", "j0", "j1", "main"};
+      "xor",   "asm",    "goto",     "try",    "catch",    "throw",    "register",  "export", "explicit", "friend", "mutable",
+      "private", "protected", "public", "virtual", "typename", "typeid", "nullptr", "noexcept", "constexpr", "decltype",
+      "alignas", "alignof", "static_assert", "static_cast", "const_cast", "dynamic_cast", "reinterpret_cast", "thread_local",
+      "wchar_t", "char16_t", "char32_t", "and_eq", "or_eq", "xor_eq", "not_eq", "bitand", "bitor", "compl",
+      "exp",    "log",      "sin",    "cos",      "erf",      "min",       "max",    "abs",    "y0",     "y1", "j0", "j1", "main"};
   std::set<std::string> used_;
 };
 
@@ -51,7 +58,7 @@ class KernelPrinter {
       : nest_(nest),
         plan_(plan),
         expr_{plan.ranges, [this](ir::VarId id) { return variable(id); },
-              [this](BufferId id, const Expr& index) { return element(id, index); }} {
+              [this](BufferId id, const Expr& index) { return element(id, index); }, {}} {
     names_.add(kernel);
     launch_.kernel = std::move(kernel);
     launch_.grid = plan.grid;
@@ -124,7 +131,7 @@ class KernelPrinter {
       const BufferId id = allocation->buffer;
       const std::string type = memory_type(nest_.buffer(id).dtype);
       if (const auto held = plan_.registers.find(id); held != plan_.registers.end())
-        line("{} {}[{}];", type, buffer_name(id), std::max<std::int64_t>(1, held->second.size));
+        line("TS_REGISTERS({}, {}, {});", type, buffer_name(id), std::max<std::int64_t>(1, held->second.size));
       else
         line("TS_SHARED({}, {}, {}, {});", type, buffer_name(id), plan_.shared_offset.at(id),
              ir::int_value(ir::element_count(nest_.buffer(id))));
@@ -163,16 +170,19 @@ class KernelPrinter {
     }
     if (const auto* allocation = s.as<ir::Allocate>()) {
       const ir::Buffer& buffer = nest_.buffer(allocation->buffer);
-      line("{} {}[{}];", memory_type(buffer.dtype), buffer_name(allocation->buffer), ir::int_value(ir::element_count(buffer)));
+      line("TS_REGISTERS({}, {}, {});", memory_type(buffer.dtype), buffer_name(allocation->buffer),
+           ir::int_value(ir::element_count(buffer)));
       return inside(allocation->body);
     }
     if (const auto* store = s.as<ir::Store>()) {
+      const bool shares = name_shared(store->value);
       const std::string at = element(store->buffer, store->index);
       const std::string value = expr_(store->value);
       if (store->streaming && nest_.buffer(store->buffer).scope == ir::Scope::global)
-        line("ts_store_streaming({}, {});", at, value);
+        line("ts_store_streaming(({}), ({}));", at, value);
       else
         line("{} = {};", at, value);
+      if (shares) end_shared();
       return;
     }
     if (const auto* loop = s.as<ir::For>(); loop != nullptr && loop->kind == ir::LoopKind::vectorize) {
@@ -186,6 +196,48 @@ class KernelPrinter {
       }
     }
     common(s, [this](const Stmt& child) { inside(child); });
+  }
+
+  /// Parts of a value that several others use are computed once, in a scope that this begins; end_shared() ends it. False:
+  /// there are none. What only one side of a select uses is left there: it may read what does not exist.
+  bool name_shared(const Expr& value) {
+    std::unordered_map<const ir::ExprNode*, int> parents;
+    ir::walk_once(value, [&](const Expr& e) {
+      ir::for_each_child(e, [&](const Expr& child) { ++parents[&child.node()]; });
+      return true;
+    });
+    std::unordered_set<const ir::ExprNode*> seen;
+    std::vector<Expr> order;  // children first
+    const std::function<void(const Expr&)> visit = [&](const Expr& e) {
+      if (!seen.insert(&e.node()).second) return;
+      if (const auto* select = e.as<ir::Select>())
+        visit(select->condition);
+      else if (e.as<ir::Load>() == nullptr)
+        ir::for_each_child(e, visit);
+      order.push_back(e);
+    };
+    visit(value);
+    bool any = false;
+    for (const Expr& e : order) {
+      const bool is_worth_it = e.dtype() != ir::index_dtype && e.as<ir::IntImm>() == nullptr && e.as<ir::FloatImm>() == nullptr &&
+                               e.as<ir::Var>() == nullptr && parents[&e.node()] > 1;
+      if (!is_worth_it) continue;
+      if (!any) {
+        line("{{");
+        ++depth_;
+        any = true;
+      }
+      const std::string text = expr_(e);
+      const std::string name = names_.add("part");
+      line("const {} {} = {};", value_type(e.dtype()), name, text);
+      expr_.named.emplace(&e.node(), name);
+    }
+    return any;
+  }
+  void end_shared() {
+    expr_.named.clear();
+    --depth_;
+    line("}}");
   }
 
   /// True where a guard holds for all lanes of a loop if for the first: what it compares comes in multiples of the lanes.
@@ -239,14 +291,14 @@ class KernelPrinter {
     const bool is_one_store = is_vector(store.buffer, store.index, loop);
     std::vector<Vector> loads;
     std::vector<std::string> text;
-    ir::walk(store.value, [&](const Expr& e) {
+    ir::walk_once(store.value, [&](const Expr& e) {
       const auto* load = e.as<ir::Load>();
       const bool is_known = load != nullptr && std::ranges::any_of(loads, [&](const Vector& v) {
                               return v.buffer == load->buffer && ir::equal(v.index, load->indices[0]);
                             });
       if (load != nullptr && !is_known && is_vector(load->buffer, load->indices[0], loop)) {
         const std::string name = buffer_name(load->buffer);
-        loads.push_back({load->buffer, load->indices[0], fmt::format("{}_lanes_{}", name, loads.size())});
+        loads.push_back({load->buffer, load->indices[0], names_.add(name + "_lanes")});
         text.push_back(fmt::format("const ts_vector<{}, {}> {} = ts_load_vector<{}>({}, {});", memory_type(load->dtype), lanes,
                                    loads.back().name, lanes, name, start(load->indices[0])));
       }
@@ -257,21 +309,24 @@ class KernelPrinter {
     indented([&] {
       for (const std::string& one : text) line("{}", one);
       const std::string type = memory_type(nest_.buffer(store.buffer).dtype);
-      if (is_one_store) line("ts_vector<{}, {}> ts_result;", type, lanes);
+      const std::string result = is_one_store ? names_.add("lanes") : "";
+      if (is_one_store) line("ts_vector<{}, {}> {};", type, lanes, result);
       lane_ = variable(loop.var);
       line("#pragma unroll");
       line("for (ts_index {0} = 0; {0} < {1}; ++{0}) {{", lane_, lanes);
       vectors_ = std::move(loads);
       indented([&] {
+        const bool shares = name_shared(store.value);
         const std::string value = expr_(store.value);
-        line("{} = {};", is_one_store ? fmt::format("ts_result[{}]", lane_) : element(store.buffer, store.index), value);
+        line("{} = {};", is_one_store ? fmt::format("{}[{}]", result, lane_) : element(store.buffer, store.index), value);
+        if (shares) end_shared();
       });
       vectors_.clear();
       line("}}");
       if (is_one_store) {
         const bool is_streaming = store.streaming && nest_.buffer(store.buffer).scope == ir::Scope::global;
-        line("{}<{}>({}, {}, ts_result);", is_streaming ? "ts_stream_vector" : "ts_store_vector", lanes, buffer_name(store.buffer),
-             start(store.index));
+        line("{}<{}>({}, {}, {});", is_streaming ? "ts_stream_vector" : "ts_store_vector", lanes, buffer_name(store.buffer),
+             start(store.index), result);
       }
     });
     line("}}");

@@ -31,7 +31,8 @@ struct CudaLaunch {
   std::string kernel;  // the function's name
   Dim3 grid{1, 1, 1}, block{1, 1, 1};
   std::int64_t shared_bytes = 0;      // of a block, asked for at launch
-  std::vector<ir::BufferId> buffers;  // the function's parameters, each a pointer: arguments and workspace of the nest
+  /// The function's parameters, each a pointer that is aligned to 16 bytes at least: arguments and workspace of the nest.
+  std::vector<ir::BufferId> buffers;
 };
 
 struct CudaProgram {

@@ -122,6 +122,12 @@ TEST_F(CudaProgramTest, WhatNoGpuCanRunIsRefused) {
   EXPECT_THAT(refusal_of(kernel, "thread_x(s0.a0); block_x(s0.a1)"), HasSubstr("stands inside of"));
   EXPECT_THAT(refusal_of(kernel, "thread_x(s0.a0); thread_x(s0.a1)"), HasSubstr("second over threads of dimension x"));
   EXPECT_THAT(refusal_of(kernel, "block_x(s0.a0); block_x(s0.a1)"), HasSubstr("second over blocks of dimension x"));
+  // What threads would tell each other inside of a phase.
+  EXPECT_THAT(refusal_of(padded_window(6, 8, 3), "thread_y(s1.a0); thread_x(s1.a1); compute_at(s0, s1.a0, local); thread_x(s0.a1)"),
+              ::testing::AnyOf(HasSubstr("allocated around a part of the loops over threads"), HasSubstr("beside or inside of another")));
+  EXPECT_THAT(refusal_of(kernel, "thread_y(s0.a0); thread_x(s0.a1); accumulate(s0, s0.a0, local)"),
+              HasSubstr("allocated around a part of the loops over threads"));
+  EXPECT_THAT(refusal_of(ir::testing::matmul(128, 8, 8), "thread_z(s0.a0)"), HasSubstr("128 threads in dimension z"));
   EXPECT_THAT(refusal_of(ir::testing::matmul(2048, 8, 8), "thread_x(s0.a0)"), HasSubstr("2048 threads in a block, 1024 are possible"));
 }
 

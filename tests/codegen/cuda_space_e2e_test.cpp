@@ -109,6 +109,9 @@ TEST_P(CudaSpace, ComputesWhatTheKernelMeansInAnyOrderOfThreads) {
   std::size_t first = 0;
   for (const Drawn& one : drawn) {
     const std::string what = one.schedule + "\n" + one.program.source;
+    // The nest itself, its loops one after another, reads nothing that was not written.
+    const auto in_order = ir::interpret(one.nest, inputs);
+    ASSERT_TRUE(in_order) << in_order.error().message << "\n" << what;
     for (const testing::ThreadOrder order : testing::thread_orders) {
       const auto got = testing::emulate(one.nest, one.program, *module, inputs, order, seed(), first);
       ASSERT_TRUE(got) << got.error().message << "\n" << what;

@@ -24,6 +24,7 @@
 #define TS_KERNEL(name, threads, parameters) static void name parameters
 #define TS_IN(T, name) ts_global<const T> name
 #define TS_OUT(T, name) ts_global<T> name
+#define TS_REGISTERS(T, name, count) const ts_registers<T, count> name(#name)
 #define TS_SHARED(T, name, offset, count) const ts_shared<T> name(#name, offset, count)
 #define ts_barrier() ts_emulator::machine().barrier(__LINE__)
 #define ts_store_streaming(at, value) (at) = (value)
@@ -51,6 +52,10 @@ class Machine {
   void fail(const std::string& what) {
     if (!error.empty()) return;
     error = what + " (block " + text(block) + ", thread " + text(thread) + ")";
+  }
+
+  void fail_at(const char* does, const char* name, long long index, const std::string& why) {
+    fail(std::string(does) + " " + place(name, index) + ", " + why);
   }
 
   void touch(const char* name, Cell* cell, long long index, int bytes, bool is_write, bool is_shared) {
@@ -189,17 +194,19 @@ template <class T>
 class ts_element {
  public:
   typedef std::remove_const_t<T> Value;
-  ts_element(const char* name, T* at, ts_emulator::Cell* cell, long long index, bool is_shared)
-      : name_(name), at_(at), cell_(cell), index_(index), is_shared_(is_shared) {}
+  ts_element(const char* name, T* at, ts_emulator::Cell* cell, long long index, bool is_shared, bool* is_written = nullptr)
+      : name_(name), at_(at), cell_(cell), is_written_(is_written), index_(index), is_shared_(is_shared) {}
   ts_element(const ts_element&) = default;
 
   operator Value() const {
     if (at_ == nullptr) return Value();
+    if (is_written_ != nullptr && !*is_written_) ts_emulator::machine().fail_at("reads", name_, index_, "which was not written");
     if (cell_ != nullptr) ts_emulator::machine().touch(name_, cell_, index_, sizeof(T), false, is_shared_);
     return *at_;
   }
   void operator=(Value value) const {
     if (at_ == nullptr) return;
+    if (is_written_ != nullptr) *is_written_ = true;
     if (cell_ != nullptr) ts_emulator::machine().touch(name_, cell_, index_, sizeof(T), true, is_shared_);
     *at_ = value;
   }
@@ -209,8 +216,28 @@ class ts_element {
   const char* name_;
   T* at_;
   ts_emulator::Cell* cell_;
+  bool* is_written_;  // of registers
   long long index_;
   bool is_shared_;
+};
+
+/// A thread's own array.
+template <class T, long long count>
+class ts_registers {
+ public:
+  explicit ts_registers(const char* name) : name_(name) {}
+  ts_element<T> operator[](long long i) const {
+    if (i < 0 || i >= count) {
+      ts_emulator::machine().fail_at("accesses", name_, i, "of " + std::to_string(count) + " registers");
+      return {name_, nullptr, nullptr, i, false};
+    }
+    return {name_, values_ + i, nullptr, i, false, is_written_ + i};
+  }
+
+ private:
+  const char* name_;
+  mutable T values_[count];
+  mutable bool is_written_[count] = {};
 };
 
 /// One of the kernel's arguments.
@@ -228,12 +255,12 @@ class ts_global {
   const char* name() const { return name_; }
   ts_global(const ts_argument& a)  // NOLINT: as a pointer would
       : name_(a.name), data_(static_cast<T*>(a.data)), cells_(a.cells), count_(a.bytes / static_cast<long long>(sizeof(T))) {}
-  ts_element<T> operator[](long long i) const {
+  ts_element<Value> operator[](long long i) const {
     if (i < 0 || i >= count_) {
       ts_emulator::machine().fail(std::string("accesses ") + name_ + "[" + std::to_string(i) + "] of " + std::to_string(count_));
       return {name_, nullptr, nullptr, i, false};
     }
-    return {name_, data_ + i, cells_ == nullptr ? nullptr : cells_ + i * static_cast<long long>(sizeof(T)), i, false};
+    return {name_, const_cast<Value*>(data_) + i, cells_ == nullptr ? nullptr : cells_ + i * static_cast<long long>(sizeof(T)), i, false};
   }
 
  private:

@@ -106,6 +106,11 @@ TEST(Emulator, FindsSharedMemoryThatNobodyWrote) {
               HasSubstr("reads tile[63], which nobody wrote"));
 }
 
+TEST(Emulator, FindsRegistersThatWereNotWritten) {
+  EXPECT_THAT(verdict("  TS_REGISTERS(float, part, 4);\n  part[0] = x[t];\n  y[t] = part[1];\n"), HasSubstr("reads part[1], which was not written"));
+  EXPECT_THAT(verdict("  TS_REGISTERS(float, part, 4);\n  part[t] = x[t];\n  y[t] = part[t];\n"), HasSubstr("accesses part["));
+}
+
 TEST(Emulator, FindsBlocksThatWriteTheSame) {
   EXPECT_THAT(verdict("  y[t] = x[t];\n", 2), HasSubstr("writes y["));
   EXPECT_THAT(verdict("  y[ts_block_x() * 64 + t] = x[t];\n", 2), IsEmpty());
