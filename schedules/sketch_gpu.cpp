@@ -36,13 +36,18 @@ double bytes_of(const StageInfo& s) {
   return bytes;
 }
 
+Knob threads_knob(const GpuMachine& gpu) {
+  Knob knob{"threads", {64, 128, 256, 512, 1024}, false};
+  std::erase_if(knob.domain, [&](i64 threads) { return threads > gpu.max_threads_per_block; });
+  return knob;
+}
+
 /// A thread makes one element of each stage, with a loop for what is summed.
 class GpuPlainSketch : public GroupSketch {
  public:
   GpuPlainSketch(const RuleContext& context, const StageGroup& group)
       : info_(context.info), gpu_(*context.gpu), stages_(members(group)) {
-    knobs_.push_back({"threads", {256, 64, 128, 512, 1024}, false});
-    std::erase_if(knobs_[0].domain, [&](i64 t) { return t > gpu_.max_threads_per_block; });
+    knobs_.push_back(threads_knob(gpu_));
   }
   const std::string& name() const override { return name_; }
   std::span<const Knob> knobs() const override { return knobs_; }
@@ -84,9 +89,8 @@ class GpuMapSketch : public GroupSketch {
       });
       (vanishes ? inlined_ : kept_).push_back(s);
     }
-    knobs_.push_back({"threads", {256, 64, 128, 512, 1024}, false});
-    std::erase_if(knobs_[0].domain, [&](i64 t) { return t > gpu_.max_threads_per_block; });
-    knobs_.push_back({"width", {4, 1, 2, 8}, false});
+    knobs_.push_back(threads_knob(gpu_));
+    knobs_.push_back({"width", {1, 2, 4, 8}, false});
   }
   const std::string& name() const override { return name_; }
   std::span<const Knob> knobs() const override { return knobs_; }
@@ -127,8 +131,10 @@ class GpuRowsSketch : public GroupSketch {
     for (const std::size_t m : members_) longest = std::max(longest, row_points(m));
     for (i64 t = 32; t <= gpu_.max_threads_per_block; t *= 2)
       if (t == 32 || t <= longest) knobs_[0].domain.push_back(t);
-    knobs_.push_back({"width", {4, 1, 2}, false});
+    knobs_.push_back({"width", {1, 2, 4}, false});
     knobs_.push_back({"inline", {0, 1}, true});
+    // Rows that do not fit into shared memory are read again instead of kept.
+    if (!feasible(std::array<i64, 3>{knobs_[0].domain[0], 1, 0})) knobs_[2].domain = {1};
   }
   const std::string& name() const override { return name_; }
   std::span<const Knob> knobs() const override { return knobs_; }
@@ -276,10 +282,9 @@ GroupSketches gpu_rows_rule(const RuleContext& context, const StageGroup& group)
     if (s.kind != StageKind::map && s.spatial_count > group.row_axes) return result;
   }
   auto sketch = std::make_unique<GpuRowsSketch>(context, group);
-  const bool fits = std::ranges::any_of(std::array<i64, 2>{0, 1}, [&](i64 inlined) {
-    return sketch->feasible(std::array<i64, 3>{32, 1, inlined});
-  });
-  if (fits) result.push_back(std::move(sketch));
+  std::vector<i64> first;
+  for (const Knob& knob : sketch->knobs()) first.push_back(knob.domain.front());
+  if (sketch->feasible(first)) result.push_back(std::move(sketch));
   return result;
 }
 

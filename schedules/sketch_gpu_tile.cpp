@@ -36,8 +36,8 @@ class GpuTileSketch : public GroupSketch {
     add("bm", {16, 32, 64, 128, 256}, stage_.axes[row_].extent);
     add("bn", {16, 32, 64, 128, 256}, stage_.axes[column_].extent);
     add("bk", {8, 16, 32}, stage_.axes[sum_].extent);
-    add("tm", {2, 1, 4, 8, 16}, stage_.axes[row_].extent);
-    add("tn", {2, 1, 4, 8}, stage_.axes[column_].extent);
+    add("tm", {1, 2, 4, 8, 16}, stage_.axes[row_].extent);
+    add("tn", {1, 2, 4, 8}, stage_.axes[column_].extent);
     knobs_.push_back({"width", {1, 2, 4}, false});
     knobs_.push_back({"unroll", {1, 0}, true});
     for (const AccessInfo& load : stage_.loads)

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "schedules/apply.h"
@@ -165,6 +166,26 @@ TEST(Space, MapsThatReadAMapAtSeveralPlacesAreComputedTileByTile) {
   }
   const Space chain = make_cpu_space(test::map_chain(100), Machine{}, 1);
   EXPECT_TRUE(chain.to_text(chain.default_candidate()).starts_with("map")) << "read at one place: nothing to keep";
+}
+
+TEST(Space, SketchesForGpusAreFeasibleFromTheFirstChoiceOn) {
+  GpuMachine small;  // of a laptop
+  small.shared_bytes_per_block = 48 << 10;
+  std::vector<test::NamedKernel> kernels = test::family_kernels();
+  kernels.push_back({"rows beyond shared memory", test::softmax(2, 60000)});
+  for (const GpuMachine& machine : {GpuMachine{}, small})
+    for (const test::NamedKernel& named : kernels) {
+      SCOPED_TRACE(named.name);
+      const Space space = make_cuda_space(named.kernel, machine);
+      Rng rng(3);
+      for (std::uint32_t s = 0; s < space.sketch_count(); ++s) {
+        const auto knobs = space.sketch(s).knobs();
+        EXPECT_TRUE(space.feasible({s, std::vector<std::uint32_t>(knobs.size(), 0)})) << space.sketch(s).name();
+        for (const Knob& knob : knobs)
+          EXPECT_TRUE(knob.structural || std::ranges::is_sorted(knob.domain)) << knob.name;
+        EXPECT_TRUE(space.feasible(space.random_candidate(rng, s)));
+      }
+    }
 }
 
 TEST(Space, KernelsWithoutStructureGetThePlainSketch) {
