@@ -45,6 +45,13 @@ std::vector<StageGroup> single_stages(const StageGroup& group) {
 
 }  // namespace
 
+GroupSketches ask(std::initializer_list<Rule> rules, const RuleContext& context, const StageGroup& group) {
+  GroupSketches all;
+  for (const Rule& rule : rules)
+    for (auto& sketch : rule(context, group)) all.push_back(std::move(sketch));
+  return all;
+}
+
 Space build_space(std::unique_ptr<SpaceParts> parts, const Rule& alternatives, const Rule& last_resort) {
   parts->info = analyse(parts->kernel);
   const RuleContext context{parts->info, parts->machine, parts->threads, parts->gpu.get()};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 
 #include "schedules/space.h"
@@ -9,6 +10,9 @@
 namespace tunesmith::schedules {
 
 using Rule = std::function<GroupSketches(const RuleContext&, const StageGroup&)>;
+
+/// What all of these rules make of a group, in order.
+GroupSketches ask(std::initializer_list<Rule> rules, const RuleContext& context, const StageGroup& group);
 
 /// `alternatives`: what may fit a group; `last_resort`: fits any group, and is legal whatever the stages. Fills `info` of the
 /// parts; the rest is given.

@@ -17,20 +17,9 @@ namespace {
 
 /// The rules that fit a group, best first by experience; the order decides nothing but ties.
 GroupSketches alternatives(const RuleContext& context, const StageGroup& group) {
-  GroupSketches all;
-  auto ask = [&](auto rule) {
-    for (auto& sketch : rule(context, group)) all.push_back(std::move(sketch));
-  };
-  if (group.row_axes > 0) {
-    ask(rows_rule);
-  } else if (context.info.stages[group.anchor].kind == StageKind::map) {
-    ask(chain_rule);
-    ask(map_rule);
-  } else {
-    ask(tile_rule);
-    ask(dot_rule);
-  }
-  return all;
+  if (group.row_axes > 0) return ask({rows_rule}, context, group);
+  if (context.info.stages[group.anchor].kind == StageKind::map) return ask({chain_rule, map_rule}, context, group);
+  return ask({tile_rule, dot_rule}, context, group);
 }
 
 }  // namespace

@@ -8,19 +8,10 @@ namespace tunesmith::schedules {
 namespace {
 
 GroupSketches alternatives(const RuleContext& context, const StageGroup& group) {
-  GroupSketches all;
-  auto ask = [&](auto rule) {
-    for (auto& sketch : rule(context, group)) all.push_back(std::move(sketch));
-  };
-  if (group.row_axes > 0) {
-    ask(gpu_rows_rule);
-  } else if (context.info.stages[group.anchor].kind == StageKind::map) {
-    ask(gpu_map_rule);
-  } else {
-    ask(gpu_tile_rule);
-    if (group.prologue.empty() && group.epilogue.empty()) ask(gpu_plain_rule);
-  }
-  return all;
+  if (group.row_axes > 0) return ask({gpu_rows_rule}, context, group);
+  if (context.info.stages[group.anchor].kind == StageKind::map) return ask({gpu_map_rule}, context, group);
+  const bool is_alone = group.prologue.empty() && group.epilogue.empty();
+  return is_alone ? ask({gpu_tile_rule, gpu_plain_rule}, context, group) : ask({gpu_tile_rule}, context, group);
 }
 
 }  // namespace

@@ -101,9 +101,8 @@ std::optional<Strategy::Entry> Strategy::make_entry(const schedules::Candidate& 
 
 bool Strategy::is_hopeless(const Entry& entry) {
   if (!default_estimate_ns_) {
-    const auto nest = schedules::apply(space_.kernel(), space_.to_schedule(default_));
-    default_estimate_ns_ = nest ? schedules::analytic_cost(*nest, space_.machine(), space_.threads()).time_ns
-                                : std::numeric_limits<double>::infinity();
+    const auto cost = space_.analytic(default_);
+    default_estimate_ns_ = cost ? cost->time_ns : std::numeric_limits<double>::infinity();
   }
   return entry.proposal.cost.time_ns > hopeless_ratio * *default_estimate_ns_;
 }

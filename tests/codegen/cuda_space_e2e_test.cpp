@@ -25,6 +25,7 @@ namespace tunesmith::codegen::cuda {
 namespace {
 
 using schedules::test::NamedKernel;
+using schedules::test::tolerance_of;
 using testing::EmulatedModule;
 
 std::uint64_t seed() { return std::stoull(env_value("TUNESMITH_SEED").value_or("20")); }
@@ -36,16 +37,6 @@ int candidates() {
 const std::vector<NamedKernel>& families() {
   static const std::vector<NamedKernel> all = schedules::test::family_kernels();
   return all;
-}
-
-double tolerance_of(ir::DType dtype) {
-  switch (dtype) {
-    case ir::DType::f64: return 1e-12;
-    case ir::DType::f32: return 1e-4;
-    case ir::DType::f16: return 4e-3;
-    case ir::DType::bf16: return 3e-2;
-    default: return 0;
-  }
 }
 
 struct Drawn {

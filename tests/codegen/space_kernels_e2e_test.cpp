@@ -14,6 +14,7 @@ namespace tunesmith::codegen {
 namespace {
 
 using schedules::test::NamedKernel;
+using schedules::test::tolerance_of;
 
 constexpr int random_candidates = 6;  // for each number of threads
 
@@ -34,16 +35,6 @@ schedules::Machine machine() {
   machine.l1_bytes = target.l1_bytes;
   machine.l2_bytes = target.l2_bytes;
   return machine;
-}
-
-double tolerance_of(ir::DType dtype) {
-  switch (dtype) {
-    case ir::DType::f64: return 1e-12;
-    case ir::DType::f32: return 1e-4;
-    case ir::DType::f16: return 4e-3;
-    case ir::DType::bf16: return 3e-2;
-    default: return 0;
-  }
 }
 
 /// Empty where the outputs agree, by logical elements: the padding of a blocked layout is nobody's business.

@@ -501,6 +501,16 @@ std::vector<NamedKernel> family_kernels() {
   return all;
 }
 
+double tolerance_of(DType dtype) {
+  switch (dtype) {
+    case DType::f64: return 1e-12;
+    case DType::f32: return 1e-4;
+    case DType::f16: return 4e-3;
+    case DType::bf16: return 3e-2;
+    default: return 0;
+  }
+}
+
 std::vector<HostTensor> random_inputs(const Kernel& kernel, std::uint64_t seed) {
   Rng rng(seed);
   std::vector<HostTensor> result;

@@ -62,6 +62,9 @@ struct NamedKernel {
 /// Every family at small and awkward shapes.
 std::vector<NamedKernel> family_kernels();
 
+/// What results may be off by, relative to the larger of their size and 1; 0 for integers.
+double tolerance_of(ir::DType dtype);
+
 /// Random inputs of a kernel in calling order, physical layout; small integers, so that every order of a sum
 /// gives the same result.
 std::vector<ir::HostTensor> random_inputs(const ir::Kernel& kernel, std::uint64_t seed);

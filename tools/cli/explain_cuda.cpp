@@ -48,7 +48,7 @@ std::int64_t resident_blocks(const CubinKernel& kernel, const CudaLaunch& launch
 
 std::string facts(const CudaProgram& program, const TypicalDevice& target, double model_ns) {
   std::string text = fmt::format("  {} ({}), the model says {:.1f} us, not measured\n", target.device.name, target.architecture, model_ns / 1e3);
-  const auto nvrtc = Nvrtc::load();
+  static const auto nvrtc = Nvrtc::load();  // once for all kernels of a model
   if (!nvrtc) return text + "  not compiled: " + nvrtc.error().message + "\n";
   const Cubin cubin = value_or_throw(nvrtc->compile(device_prelude() + program.source, target.architecture));
   const std::vector<CubinKernel> kernels = value_or_throw(read_cubin(cubin.image));
